@@ -1,0 +1,1 @@
+"""The hub: settings, doors, console, supervision and observation. Neither app imports it."""

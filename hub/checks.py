@@ -1,0 +1,90 @@
+"""Asks at every start whether the settings make sense together. It repeats no secret and changes nothing."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+
+from deliveries.deciders import retry
+
+
+def encryption_keys_fit(**kwargs: Any) -> list[CheckMessage]:
+    bad = [place for place, key in enumerate(settings.HUB_ENCRYPTION_KEYS, 1) if not _is_fernet_key(key)]
+    return [
+        Error(
+            f"Encryption key number {place} is not a Fernet key.",
+            hint="It must be 32 random bytes in URL-safe base64; look at HUB_ENCRYPTION_KEYS.",
+            id="weir.E001",
+        )
+        for place in bad
+    ]
+
+
+def default_schedule_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    try:
+        retry.check(hub_schedule())
+    except ValueError as error:
+        return [Error(f"The default retry schedule: {error}", hint="Look at HUB_RETRY_….", id="weir.E002")]
+    return []
+
+
+def public_url_is_one(**kwargs: Any) -> list[CheckMessage]:
+    url = urlsplit(settings.HUB_PUBLIC_URL)
+    if not settings.HUB_PUBLIC_URL or (url.scheme in {"http", "https"} and url.hostname and not url.query):
+        return []
+    return [Error("HUB_PUBLIC_URL is no http(s) address.", hint="https://hub.example.com", id="weir.E003")]
+
+
+def seats_fit_the_database(**kwargs: Any) -> list[CheckMessage]:
+    if settings.HUB_SEATS_ASKED == settings.HUB_SEATS:
+        return []
+    return [
+        Warning(
+            f"HUB_SEATS is {settings.HUB_SEATS_ASKED}, but on SQLite one dispatcher runs.",
+            hint="Several dispatchers need PostgreSQL; see DATABASE_URL.",
+            id="weir.W001",
+        )
+    ]
+
+
+def draining_outlasts_a_request(**kwargs: Any) -> list[CheckMessage]:
+    if settings.HUB_DRAIN_S >= settings.HUB_TIMEOUT_S:
+        return []
+    return [
+        Warning(
+            "HUB_DRAIN_S is shorter than HUB_TIMEOUT_S, so a slow request may be cut off and sent again.",
+            hint="Give draining at least as long as one request may take.",
+            id="weir.W002",
+        )
+    ]
+
+
+def hub_schedule() -> retry.Schedule:
+    return retry.Schedule(
+        first_s=settings.HUB_RETRY_FIRST_S,
+        factor=settings.HUB_RETRY_FACTOR,
+        cap_s=settings.HUB_RETRY_CAP_S,
+        max_attempts=settings.HUB_RETRY_MAX_ATTEMPTS,
+        delays_s=settings.HUB_RETRY_DELAYS_S,
+        jitter=settings.HUB_RETRY_JITTER,
+        max_age_s=settings.HUB_RETRY_MAX_AGE_S,
+    )
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        Fernet(key)
+    except ValueError:
+        return False
+    return True
+
+
+ALL = (
+    encryption_keys_fit,
+    default_schedule_makes_sense,
+    public_url_is_one,
+    seats_fit_the_database,
+    draining_outlasts_a_request,
+)

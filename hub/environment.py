@@ -1,0 +1,81 @@
+"""Reads typed values from the environment and refuses absurd ones in a sentence. It never repeats a secret.
+
+Every name may also be given as `<NAME>_FILE`, the path of a file that holds the value.
+"""
+
+import math
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from django.core.exceptions import ImproperlyConfigured
+from environ import FileAwareEnv
+
+env = FileAwareEnv()
+
+Network = IPv4Network | IPv6Network
+
+
+def text(name: str, default: str) -> str:
+    return str(env.str(name, default=default)).strip()
+
+
+def words(name: str, default: Sequence[str] = ()) -> list[str]:
+    """A comma-separated list, blanks dropped."""
+    return [word.strip() for word in text(name, ",".join(default)).split(",") if word.strip()]
+
+
+def flag(name: str, *, default: bool) -> bool:
+    value = text(name, str(default)).lower()
+    if value not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return value in {"true", "1", "yes", "on"}
+
+
+def choice(name: str, default: str, *, among: Sequence[str]) -> str:
+    value = text(name, default)
+    if value not in among:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(among)}, not {value!r}.")
+    return value
+
+
+def whole(name: str, default: int, *, least: int, most: int) -> int:
+    value = text(name, str(default))
+    if not value.isascii() or not value.isdigit() or not least <= int(value[:20]) <= most:
+        raise ImproperlyConfigured(f"{name} must be a whole number, {least} to {most}, not {value[:40]!r}.")
+    return int(value)
+
+
+def number(name: str, default: float, *, least: float, most: float) -> float:
+    return _number(name, text(name, str(default)), least=least, most=most)
+
+
+def optional_number(name: str, *, least: float, most: float) -> float | None:
+    """None when the variable is unset or empty."""
+    value = text(name, "")
+    return _number(name, value, least=least, most=most) if value else None
+
+
+def optional_numbers(name: str, *, least: float, most: float) -> tuple[float, ...] | None:
+    """A comma-separated list of numbers; None when the variable is unset or empty."""
+    return tuple(_number(name, value, least=least, most=most) for value in words(name)) or None
+
+
+def networks(name: str) -> tuple[Network, ...]:
+    return tuple(_network(name, value) for value in words(name))
+
+
+def _number(name: str, value: str, *, least: float, most: float) -> float:
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = math.nan
+    if not least <= parsed <= most:
+        raise ImproperlyConfigured(f"{name} must be a number, {least:g} to {most:g}, not {value[:40]!r}.")
+    return parsed
+
+
+def _network(name: str, value: str) -> Network:
+    try:
+        return ip_network(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} lists networks such as 10.0.0.0/8, not {value[:60]!r}.") from None
