@@ -1,0 +1,99 @@
+"""Publishing by key: an event is stored once, as it will be delivered, or refused by field."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from tests import make
+from webhooks import store
+from webhooks.models import Event, EventKey, Refusal, Source
+from webhooks.services.publish import publish
+from webhooks.services.sources import update_source
+
+pytestmark = pytest.mark.django_db
+
+
+def say(source: Source, data: object = 1, *, event_id: str | None = "a1", event_type: str = "t") -> Any:
+    return publish(source=source, event_id=event_id, event_type=event_type, data=data)
+
+
+def test_the_body_is_compact_and_says_when() -> None:
+    verdict = say(make.source(), {"name": "Ädа", "n": 1.5}, event_type="user.created")
+    event = Event.objects.get()
+    stamp = event.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    expected = '{"event_id":"a1","event_type":"user.created","timestamp":"%s","data":{"name":"Ädа","n":1.5}}'
+    assert bytes(event.content.body).decode() == expected % stamp
+    assert verdict == store.Stored(event.id)
+    assert (event.external_id, event.event_type, event.verified_by) == ("a1", "user.created", "api-key")
+    assert event.occurred_at == event.received_at
+
+
+def test_a_missing_id_is_made() -> None:
+    source = make.source()
+    say(source, event_id=None)
+    say(source, event_id=None)
+    ids = [json.loads(bytes(event.content.body))["event_id"] for event in Event.objects.order_by("id")]
+    assert ids == [event.external_id for event in Event.objects.order_by("id")]
+    assert len(set(ids)) == 2
+
+
+def test_saying_it_again_is_a_duplicate_although_the_time_differs() -> None:
+    source = make.source()
+    first = say(source, {"a": 1, "b": 2})
+    again = say(source, {"b": 2, "a": 1})
+    assert again == store.Duplicate(first.event_id, EventKey.objects.get().first_seen_at)
+    assert (Event.objects.count(), EventKey.objects.get().duplicates) == (1, 1)
+
+
+@pytest.mark.parametrize("change", [{"data": 2}, {"event_type": "u"}])
+def test_other_data_or_type_under_one_id_is_a_conflict_and_kept(change: dict[str, Any]) -> None:
+    source = make.source()
+    first = say(source)
+    assert say(source, **change) == store.Conflict(first.event_id)
+    refusal = Refusal.objects.get()
+    assert (refusal.reason, refusal.event_id, Event.objects.count()) == ("id-conflict", first.event_id, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("event_id", {"event_id": ""}),
+        ("event_id", {"event_id": "x" * 501}),
+        ("event_id", {"event_id": "\0"}),
+        ("event_type", {"event_type": " "}),
+        ("event_type", {"event_type": "x" * 201}),
+        ("event_type", {"event_type": "\ud800"}),
+        ("data", {"data": float("nan")}),
+        ("data", {"data": "\ud800"}),
+        ("data", {"data": object()}),
+        ("data", {"data": "x" * 1_048_576}),
+    ],
+)
+def test_what_cannot_be_an_event_is_refused_by_field(field: str, given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        say(make.source(), **given)
+    assert list(caught.value.message_dict) == [field]
+    assert not Event.objects.exists()
+
+
+def test_a_source_that_changed_since_it_was_read_is_read_again() -> None:
+    source = make.source()
+    update_source(source_id=source.id, name="Renamed", actor="test")
+    assert isinstance(say(source), store.Stored)
+
+
+def test_nothing_is_published_to_a_source_that_was_disabled_meanwhile() -> None:
+    source = make.source()
+    update_source(source_id=source.id, is_enabled=False, actor="test")
+    with pytest.raises(ValidationError, match="This source is disabled"):
+        say(source)
+    assert not Event.objects.exists()
+
+
+def test_nothing_is_published_to_a_source_that_is_gone() -> None:
+    source = make.source()
+    Source.objects.all().delete()
+    with pytest.raises(ValidationError, match="This source is gone"):
+        say(source)

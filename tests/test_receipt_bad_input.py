@@ -1,0 +1,115 @@
+"""What cannot be taken at the door is answered in a word and leaves no row; nothing sent is ever a 500."""
+
+import io
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client, RequestFactory
+from prometheus_client import REGISTRY
+
+from tests import make
+from webhooks.deciders.standard import new_secret
+from webhooks.models import Event, Refusal, Source
+from webhooks.services.sources import create_source
+from webhooks.views import ReceiptView
+
+pytestmark = pytest.mark.django_db
+
+
+def send(body: bytes = make.BODY, *, to: str = "shop", **options: Any) -> Any:
+    return Client().post(f"/in/{to}", body, **{"content_type": "application/json", **options})
+
+
+def by_hand(body: bytes, **meta: Any) -> Any:
+    request = RequestFactory().post("/in/shop")
+    request.META |= meta
+    request._stream = request.META["wsgi.input"] = io.BytesIO(body)
+    return ReceiptView.as_view()(request, slug="shop")
+
+
+def counted(source: str, verdict: str) -> float:
+    return REGISTRY.get_sample_value("weir_receipts_total", {"source": source, "verdict": verdict}) or 0
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept() -> Any:
+    yield
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("slug", ["nobody", "SHOP", "a%00b", "%FF", "x" * 500, "' OR 1=1"])
+def test_an_unknown_source_is_counted_under_one_label(slug: str) -> None:
+    make.source("shop")
+    before = counted("unknown", "unknown-source")
+    answer = send(to=slug)
+    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such source."})
+    assert counted("unknown", "unknown-source") == before + 1
+    assert not Refusal.objects.exists()
+
+
+def test_a_source_that_was_disabled_is_gone_at_once() -> None:
+    make.source("shop")
+    assert send(b'{"event_id":1}').status_code == 202
+    Event.objects.all().delete()
+    Source.objects.update(is_enabled=False, revision=2)
+    assert send(b'{"event_id":1}').status_code == 404
+    assert send(b'{"event_id":2}').status_code == 404
+
+
+def test_a_body_over_the_limit_is_turned_away_by_its_declared_length(settings: Any) -> None:
+    settings.HUB_MAX_BODY = 1_024
+    make.source("shop")
+    answer = by_hand(b"never read", CONTENT_LENGTH="1025")
+    assert answer.status_code == 413
+    assert not Refusal.objects.exists()
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "9" * 18])
+def test_a_declared_length_beyond_reason_is_too_large(length: str) -> None:
+    make.source("shop")
+    assert by_hand(b"", CONTENT_LENGTH=length).status_code == 413
+
+
+def test_a_body_without_a_length_is_read_no_further_than_the_limit(settings: Any) -> None:
+    settings.HUB_MAX_BODY = 1_024
+    make.source("shop")
+    answer = by_hand(b"x" * 1_025, CONTENT_LENGTH="", **{"wsgi.input_terminated": True})
+    assert answer.status_code == 413
+
+
+def test_a_body_that_ended_early_is_not_taken_for_whole() -> None:
+    make.source("shop")
+    assert by_hand(b"half", CONTENT_LENGTH="8").status_code == 400
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "1e3", "²"])
+def test_a_length_that_is_no_number_is_refused(length: str) -> None:
+    make.source("shop")
+    assert by_hand(b"", CONTENT_LENGTH=length).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_any_method_but_post_is_told_so(method: str) -> None:
+    make.source("shop")
+    answer = Client().generic(method, "/in/shop", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_while_the_database_is_down_the_sender_is_asked_to_come_again() -> None:
+    make.source("shop")
+
+    def down(*_: Any) -> Any:
+        raise OperationalError("could not connect to server")
+
+    with connection.execute_wrapper(down):
+        answer = send()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert answer.json() == {"detail": "This could not be stored now; please send it again."}
+
+
+def test_a_secret_that_cannot_be_unsealed_is_our_fault_not_the_senders(settings: Any) -> None:
+    create_source(name="Shop", slug="sealed", scheme="standard-webhooks", secret=new_secret(), actor="test")
+    settings.HUB_ENCRYPTION_KEYS = ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+    assert send(to="sealed").status_code == 503
+    assert not Refusal.objects.exists()

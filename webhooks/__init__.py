@@ -1,0 +1,1 @@
+"""Inbound: a request is verified, identified and stored as one event. It never sends anything."""

@@ -1,0 +1,63 @@
+"""Opens the REST API to holders of an API key (`Authorization: Bearer …`). It never looks at sessions."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from webhooks.models import ApiKey, Role
+from webhooks.services.keys import authenticate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyHolder:
+    """Whoever holds a key: what `request.user` is behind the API. `str()` names them in the audit."""
+
+    pk: UUID
+    role: str
+    name: str
+    is_authenticated: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    def authenticate(self, request: Request) -> tuple[KeyHolder, ApiKey] | None:
+        scheme, _, plain = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        key = authenticate(plain.strip())
+        if key is None:
+            raise AuthenticationFailed("This API key is unknown, expired or revoked.")
+        return KeyHolder(pk=key.pk, role=key.role, name=str(key)), key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="weir"'
+
+
+class _MayAs(BasePermission):
+    """Lets the named roles in. Without a key the answer is 401, with the wrong one 403."""
+
+    roles: ClassVar[frozenset[str]] = frozenset()
+    message = "This API key's role does not allow this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return getattr(request.user, "role", None) in self.roles
+
+
+class MayRead(_MayAs):
+    roles = frozenset({Role.OPERATOR, Role.VIEWER})
+
+
+class MayOperate(_MayAs):
+    roles = frozenset({Role.OPERATOR})
+
+
+class MayPublish(_MayAs):
+    roles = frozenset({Role.OPERATOR, Role.PUBLISHER})

@@ -1,0 +1,32 @@
+"""What people did: appended, never changed, never deleted from here."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from webhooks.ids import uuid7
+
+
+class AuditEntry(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=200, help_text="Who, in words: a user's name, or an API key's.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    verb = models.CharField(max_length=50)
+    object_kind = models.CharField(max_length=50)
+    object_id = models.CharField(max_length=100)
+    count = models.PositiveIntegerField(default=1)
+    reason = models.TextField(blank=True)
+    criteria = models.JSONField(default=dict, blank=True)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        # Answers "what happened to this thing?".
+        indexes = [models.Index(fields=["object_kind", "object_id", "id"], name="audit_object_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.verb} {self.object_kind} {self.object_id}"

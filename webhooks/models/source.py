@@ -1,0 +1,59 @@
+"""Who may send to us, and the secrets by which we know that it is them."""
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from webhooks.ids import uuid7
+from webhooks.sealing import SealedTextField
+
+from .party import Subscriber
+
+SLUG = RegexValidator(
+    r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
+    "Use 1 to 63 lower-case letters, digits and hyphens, not starting or ending with a hyphen.",
+)
+
+
+class Source(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    slug = models.CharField(max_length=63, validators=[SLUG], help_text="Events come in at /in/<slug>.")
+    scheme = models.CharField(max_length=50, default="none", help_text="How a request proves who sent it.")
+    is_enabled = models.BooleanField(default=True)
+    subscriber = models.ForeignKey(
+        Subscriber, null=True, blank=True, on_delete=models.PROTECT, related_name="sources"
+    )
+    id_from = models.CharField(
+        max_length=500, blank=True, help_text="header:<name> or JMESPath; empty: the scheme's own way."
+    )
+    type_from = models.CharField(
+        max_length=500, blank=True, help_text="header:<name> or JMESPath; empty: the scheme's own way."
+    )
+    revision = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Rises with every change, so that no copy in memory is trusted."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["slug"], name="source_slug_unique"),
+            models.CheckConstraint(condition=~models.Q(slug=""), name="source_slug_not_blank"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SourceSecret(models.Model):
+    """One live secret of a source. Several live side by side while a sender rotates."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="secrets")
+    sealed = SealedTextField()
+    hint = models.CharField(max_length=4, help_text="The last four characters.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"…{self.hint}"

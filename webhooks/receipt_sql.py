@@ -1,0 +1,146 @@
+"""The SQL of a receipt. It checks nothing but that the id is free and the source as the caller knew it.
+
+On PostgreSQL a receipt is one autocommit statement: it claims the id, and only with the claim in hand
+inserts the event and its bytes. The claim also compares the source's revision, so that callers may keep
+sources in memory without ever acting on an old one.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+from weakref import WeakSet
+
+from django.db import connection, transaction
+from django.db.models import Model
+
+from webhooks.models import Event, EventBody, EventKey, EventState, KeyKind, Source
+
+# What a receipt tells the database, each value once, with the field that says its type.
+PARAMETERS: dict[str, Any] = {
+    "key_id": EventKey._meta.pk,
+    "event_id": Event._meta.pk,
+    "trace_id": Event._meta.get_field("trace_id"),
+    "window_start": EventKey._meta.get_field("first_seen_at"),
+    "source_id": Event._meta.get_field("source"),
+    "source_revision": Source._meta.get_field("revision"),
+    "kind": EventKey._meta.get_field("kind"),
+    "key_digest": EventKey._meta.get_field("digest"),
+    "external_id": Event._meta.get_field("external_id"),
+    "event_type": Event._meta.get_field("event_type"),
+    "occurred_at": Event._meta.get_field("occurred_at"),
+    "received_at": Event._meta.get_field("received_at"),
+    "body": EventBody._meta.get_field("body"),
+    "body_digest": EventKey._meta.get_field("body_digest"),
+    "content_type": EventBody._meta.get_field("content_type"),
+    "headers": EventBody._meta.get_field("headers"),
+    "verified_by": Event._meta.get_field("verified_by"),
+    "operation_id": Event._meta.get_field("operation_id"),
+    "entity": Event._meta.get_field("entity"),
+    "entity_version": Event._meta.get_field("entity_version"),
+}
+
+# Every column of the three tables, and what goes into it: a parameter in braces, or SQL.
+KEY_COLUMNS = {
+    "id": "{key_id}",
+    "source_id": "{source_id}",
+    "kind": "{kind}",
+    "digest": "{key_digest}",
+    "event_id": "{event_id}",
+    "body_digest": "{body_digest}",
+    "first_seen_at": "{received_at}",
+    "last_seen_at": "{received_at}",
+    "duplicates": "0",
+    "conflicts": "0",
+}
+EVENT_COLUMNS = {
+    "id": "{event_id}",
+    "source_id": "{source_id}",
+    "external_id": "{external_id}",
+    "event_type": "{event_type}",
+    "state": f"'{EventState.RECEIVED}'",
+    "received_at": "{received_at}",
+    "routed_at": "NULL",
+    "occurred_at": "{occurred_at}",
+    "size": "length({body})",
+    "verified_by": "{verified_by}",
+    "operation_id": "{operation_id}",
+    "entity": "{entity}",
+    "entity_version": "{entity_version}",
+    "trace_id": "{trace_id}",
+    "cause_id": "NULL",
+    "depth": "0",
+}
+BODY_COLUMNS = {
+    "event_id": "{event_id}",
+    "body": "{body}",
+    "content_type": "{content_type}",
+    "headers": "{headers}",
+}
+
+
+def _insert_into(model: type[Model], columns: Mapping[str, str], source: str = "") -> str:
+    # All of it is written in this module; no request has a say in it.
+    names, values = ", ".join(columns), ", ".join(columns.values())
+    return f"INSERT INTO {model._meta.db_table} ({names}) SELECT {values} {source}"  # noqa: S608
+
+
+# Takes the id if it is free, or if it is a fingerprint that was last taken before the window.
+_CLAIM = _insert_into(
+    EventKey,
+    KEY_COLUMNS,
+    "FROM webhooks_source s WHERE s.id = {source_id} AND s.revision = {source_revision} AND s.is_enabled "
+    "ON CONFLICT (source_id, kind, digest) DO UPDATE SET event_id = excluded.event_id, "
+    "first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at, "
+    "duplicates = 0, conflicts = 0 "
+    f"WHERE webhooks_eventkey.kind = '{KeyKind.FINGERPRINT}' "
+    "AND webhooks_eventkey.first_seen_at < {window_start} RETURNING event_id",
+)
+_AT_ONCE = (
+    f"WITH claimed AS ({_CLAIM}), "  # noqa: S608
+    f"stored AS ({_insert_into(Event, EVENT_COLUMNS, 'FROM claimed')} RETURNING id), "
+    f"content AS ({_insert_into(EventBody, BODY_COLUMNS, 'FROM stored')}) "
+    "SELECT event_id FROM claimed"
+)
+_EXECUTE = f"EXECUTE weir_store ({', '.join(f'%({name})s' for name in PARAMETERS)})"
+_prepared: WeakSet[Any] = WeakSet()
+
+
+def insert(values: Mapping[str, Any]) -> bool:
+    """Whether the id was free and the source unchanged, so that the event now exists."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            _prepare(cursor)
+            cursor.execute(_EXECUTE, values)
+            return cursor.fetchone() is not None
+    # SQLite has no INSERT inside WITH. The transaction is as short as three statements can be.
+    adapted = {name: _as_sqlite(value) for name, value in values.items()}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_in_sqlite(_CLAIM), adapted)
+        if cursor.fetchone() is None:
+            return False
+        cursor.execute(_in_sqlite(_insert_into(Event, EVENT_COLUMNS)), adapted)
+        cursor.execute(_in_sqlite(_insert_into(EventBody, BODY_COLUMNS)), adapted)
+    return True
+
+
+def _prepare(cursor: Any) -> None:
+    """Planning three inserts takes as long as doing them, so each connection plans once."""
+    session = connection.connection
+    if session not in _prepared:
+        types = ", ".join(field.db_type(connection) for field in PARAMETERS.values())
+        numbers = {name: f"${number}" for number, name in enumerate(PARAMETERS, 1)}
+        cursor.execute(f"PREPARE weir_store ({types}) AS {_AT_ONCE.format_map(numbers)}")
+        _prepared.add(session)
+
+
+@lru_cache
+def _in_sqlite(sql: str) -> str:
+    return sql.format_map({name: f"%({name})s" for name in PARAMETERS})
+
+
+def _as_sqlite(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value.hex
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value

@@ -1,0 +1,49 @@
+"""Records what people did: who, when, why, on what. It never changes an entry, and never keeps a secret."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+
+from webhooks.deciders.redaction import MASK, is_sensitive
+from webhooks.ids import PREFIXES, public_id
+from webhooks.models import AuditEntry
+
+
+def record(
+    *,
+    actor: str,
+    verb: str,
+    object_kind: str,
+    object_id: UUID | str,
+    reason: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    criteria: Mapping[str, Any] | None = None,
+    count: int = 1,
+    user: User | None = None,
+) -> AuditEntry:
+    """Appends one entry, in the caller's transaction: an act and its record stand or fall together."""
+    return AuditEntry.objects.create(
+        actor=actor[:200],
+        user=user,
+        verb=verb,
+        object_kind=object_kind,
+        object_id=_shown(object_kind, object_id),
+        reason=reason,
+        criteria=_without_secrets(criteria),
+        before=_without_secrets(before),
+        after=_without_secrets(after),
+        count=count,
+    )
+
+
+def _shown(kind: str, object_id: UUID | str) -> str:
+    if isinstance(object_id, UUID) and kind in PREFIXES:
+        return public_id(kind, object_id)
+    return str(object_id)
+
+
+def _without_secrets(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: MASK if is_sensitive(name) else value for name, value in (values or {}).items()}

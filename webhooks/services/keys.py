@@ -1,0 +1,74 @@
+"""Makes, checks and revokes API keys. The plain key is returned once, when made, and never kept."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from webhooks.models import ApiKey, Role
+
+from . import audit
+
+_RANDOM_BYTES = 32  # 43 URL-safe characters: beyond guessing, so a fast digest is enough
+_SHOWN_CHARACTERS = 6  # of the random part: enough to recognise a key, far too few to guess it
+_USE_NOTED_EVERY = timedelta(minutes=1)  # so that a busy key does not write a row per request
+
+
+def create_api_key(
+    *,
+    role: str,
+    name: str = "",
+    expires_at: datetime | None = None,
+    actor: str = "system",
+    user: User | None = None,
+) -> tuple[ApiKey, str]:
+    """Returns the row and the plain key, which cannot be had again. Raises ValueError, one sentence."""
+    if role not in Role.values:
+        raise ValueError(f"A key's role is one of {', '.join(Role.values)}.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValueError("A key cannot expire in the past.")
+    plain = f"weir_{role}_{secrets.token_urlsafe(_RANDOM_BYTES)}"
+    shown = plain[: len(f"weir_{role}_") + _SHOWN_CHARACTERS]
+    with transaction.atomic():
+        key = ApiKey.objects.create(
+            name=name[:200], role=role, shown_prefix=shown, digest=_digest(plain), expires_at=expires_at
+        )
+        after = {"role": role, "name": key.name}
+        audit.record(
+            actor=actor, user=user, verb="create", object_kind="apikey", object_id=key.id, after=after
+        )
+    return key, plain
+
+
+def revoke_api_key(*, key_id: UUID, actor: str, user: User | None = None) -> bool:
+    """Ends a key at once. False when there is no such key or it was revoked before."""
+    with transaction.atomic():
+        live = ApiKey.objects.filter(id=key_id, revoked_at__isnull=True)
+        revoked = live.update(revoked_at=timezone.now()) == 1
+        if revoked:
+            audit.record(actor=actor, user=user, verb="revoke", object_kind="apikey", object_id=key_id)
+    return revoked
+
+
+def authenticate(plain: str) -> ApiKey | None:
+    """The live key that `plain` is, if any. A digest is looked up, so timing tells nothing of a key."""
+    key = ApiKey.objects.filter(digest=_digest(plain)).first()
+    now = timezone.now()
+    if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now):
+        return None
+    _note_use(key, now)
+    return key
+
+
+def _note_use(key: ApiKey, now: datetime) -> None:
+    if key.last_used_at is None or key.last_used_at < now - _USE_NOTED_EVERY:
+        ApiKey.objects.filter(id=key.id).update(last_used_at=now)
+        key.last_used_at = now
+
+
+def _digest(plain: str) -> str:
+    return hashlib.sha256(plain.encode(errors="backslashreplace")).hexdigest()

@@ -1,0 +1,87 @@
+"""Tells dispatchers that there is something to look for. It never blocks or fails its caller.
+
+A ring may be lost; the row it speaks of may not, since dispatchers also find every row by looking. In a
+transaction, ring by `transaction.on_commit`, or a dispatcher looks before there is anything to see.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from queue import SimpleQueue
+
+from django.db import Error, connection
+
+EVENTS = "weir_events"  # events wait for a router
+LANES = "weir_lanes"  # a lane has work it may sleep over
+_COALESCE_S = 0.005  # rings this close together become one NOTIFY; dispatchers gain nothing from more
+
+_Rings = SimpleQueue[str | None]
+_lock = threading.Lock()
+_rings: _Rings = SimpleQueue()
+_bell: threading.Thread | None = None
+
+
+def ring(channel: str) -> None:
+    """Rings `EVENTS` or `LANES`. On SQLite this does nothing: dispatchers there watch the file."""
+    if connection.vendor == "postgresql":
+        # A machine that is out of threads loses the ring, not the caller's work.
+        with suppress(RuntimeError):
+            _open_line().put(channel)
+
+
+def hang_up() -> None:
+    """Ends this process's bell and its connection; the next ring starts another. For tests."""
+    global _rings, _bell
+    with _lock:
+        bell, rings = _bell, _rings
+        _bell, _rings = None, SimpleQueue()
+    if bell:
+        rings.put(None)
+        bell.join()
+
+
+def _open_line() -> _Rings:
+    global _rings, _bell
+    if _bell is None or not _bell.is_alive():
+        with _lock:
+            if _bell is None or not _bell.is_alive():
+                bell = threading.Thread(target=_pass_on, args=[_rings], name="weir-bell", daemon=True)
+                bell.start()
+                _bell = bell
+    return _rings
+
+
+def _pass_on(rings: _Rings) -> None:
+    # The first ring goes out at once and only its followers wait, so an idle hub adds no delay.
+    rung: set[str | None] = set()
+    while None not in rung:
+        rung = {rings.get()}
+        while not rings.empty():
+            rung.add(rings.get())
+        _notify([channel for channel in rung if channel])
+        time.sleep(_COALESCE_S)
+    connection.close()
+
+
+def _notify(channels: Iterable[str]) -> None:
+    # A NOTIFY inside a data transaction would serialise commits; this thread's connection has no other use.
+    # The second try is for a connection that died while idle; a database that is down loses the ring.
+    for _ in range(2):
+        try:
+            with connection.cursor() as cursor:
+                for channel in channels:
+                    cursor.execute(f"NOTIFY {channel}")
+            return
+        except Error:
+            connection.close()
+
+
+def _forget_after_fork() -> None:
+    # Threads do not survive a fork, and the lock may have been held by one of them.
+    global _rings, _bell, _lock
+    _rings, _bell, _lock = SimpleQueue(), None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
