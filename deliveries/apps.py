@@ -1,0 +1,8 @@
+"""Registers the outbound side."""
+
+from django.apps import AppConfig
+
+
+class DeliveriesConfig(AppConfig):
+    name = "deliveries"
+    verbose_name = "Outbound"

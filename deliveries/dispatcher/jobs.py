@@ -1,0 +1,94 @@
+"""Turns a claimed delivery into what is sent. It decides nothing about what comes of it."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from deliveries.deciders.outcome import Outcome
+from deliveries.deciders.request import compose_headers
+from webhooks.deciders.expressions import ExpressionFailed, parse_json, render_json
+from webhooks.deciders.redaction import MASK
+from webhooks.ids import public_id
+
+from .claims import Body, Claimed
+from .orders import Orders
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One attempt about to be made. `made` holds a body that a transform made just now, to be kept."""
+
+    row: Claimed
+    orders: Orders
+    body: bytes
+    content_type: str
+    made: bytes | None = None
+
+    @property
+    def number(self) -> int:
+        return self.row.attempts + 1
+
+    @property
+    def budget_attempt(self) -> int:
+        """Which attempt of the present budget this is, from 1."""
+        return self.row.attempts - self.row.budget_from + 1
+
+    def headers(self, now: datetime) -> dict[str, str]:
+        """The headers of this attempt; the timestamp and the span are its own, the id is the delivery's."""
+        return compose_headers(
+            signer=self.orders.signer,
+            message_id=public_id("delivery", self.row.delivery_id),
+            timestamp=int(now.timestamp()),
+            body=self.body,
+            content_type=self.content_type,
+            trace_id=self.row.trace_id.hex,
+            span_id=f"{random.getrandbits(64) or 1:016x}",  # noqa: S311 (a name, not a secret)
+            attempt=self.number,
+            extra=self.orders.headers,
+        )
+
+    def shown_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers as they may be kept: the subscription's own ones often hold credentials."""
+        own = {name.lower() for name in self.orders.headers}
+        if not own:
+            return headers
+        return {name: MASK if name.lower() in own else value for name, value in headers.items()}
+
+    def unsendable(self, error: str) -> "Unsendable":
+        return Unsendable(row=self.row, orders=self.orders, outcome=Outcome.UNSENDABLE, error=error)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unsendable:
+    """A delivery that cannot be sent at all, and why; no request is made, so no attempt is counted."""
+
+    row: Claimed
+    orders: Orders
+    outcome: Outcome
+    error: str
+
+    @property
+    def budget_attempt(self) -> int:
+        return self.row.attempts - self.row.budget_from + 1
+
+
+def prepare(
+    row: Claimed, orders: Orders, *, bodies: Mapping[UUID, Body], rendered: Mapping[UUID, bytes]
+) -> Job | Unsendable:
+    """The bytes to send: those of an earlier attempt, else the event's own, else what the transform makes of them."""
+    kept = rendered.get(row.delivery_id)
+    if kept is not None:
+        return Job(row=row, orders=orders, body=kept, content_type="application/json")
+    body = bodies.get(row.event_id)
+    if body is None:
+        error = "The event's body is past its retention, so there is nothing left to send."
+        return Unsendable(row=row, orders=orders, outcome=Outcome.UNSENDABLE, error=error)
+    if orders.transform is None:
+        return Job(row=row, orders=orders, body=body.content, content_type=body.content_type)
+    try:
+        made = render_json(orders.transform.evaluate(parse_json(body.content)))
+    except ExpressionFailed as failure:
+        return Unsendable(row=row, orders=orders, outcome=Outcome.TRANSFORM_FAILED, error=str(failure))
+    return Job(row=row, orders=orders, body=made, content_type="application/json", made=made)

@@ -1,0 +1,298 @@
+"""A dispatcher: one asyncio loop that holds a seat, keeps many requests in flight, and takes turns at the database.
+
+It never touches the database itself: every read and write is a turn (turn.py), in a thread of its own.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import Error, connections
+
+from deliveries.deciders.address import EgressPolicy
+from deliveries.deciders.outcome import Decision, Outcome, decide
+from deliveries.deciders.retry import retry_after_s
+from webhooks.ids import uuid7
+from webhooks.wake import EVENTS
+
+from . import seats
+from .client import Client
+from .heartbeat import Heartbeat
+from .jobs import Job, Unsendable
+from .settlement import Failed, Result, Tried
+from .turn import Desk, Wish, Yield
+from .turns import Turns
+from .wakeups import listen
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 1.0  # what no wake-up told is found by looking this often
+STOP_LOOK_S = 0.25
+LONGEST_REQUEST_S = 30.0  # no subscription may ask for more
+LEASE_MARGIN_S = 5.0  # a request must be over this long before the lease is
+STOP_GRACE_S = 3.0  # on stop, what is in flight may still finish; then it is left to be sent again
+DATABASE_PAUSE_S = 1.0
+
+
+@dataclass
+class Dispatcher:
+    holding: seats.Holding
+    taken_at: float
+    should_stop: Callable[[], bool]
+    slice_s: float
+    _desk: Desk = field(init=False)
+    _turns: "Turns[Job]" = field(init=False)
+    _stir: asyncio.Event = field(default_factory=asyncio.Event)
+    _results: list[Result] = field(default_factory=list)
+    _idle_senders: deque[asyncio.Future[None]] = field(default_factory=deque)
+    _senders: list[asyncio.Task[None]] = field(default_factory=list)
+    _events_rang: bool = True
+    _lanes_rang: bool = True
+    _swept_at: float = 0.0
+    _next_wake: datetime | None = None
+    _draining_since: float | None = None
+    _is_troubled: bool = False
+
+    def __post_init__(self) -> None:
+        self._desk = Desk(self.holding)
+        self._turns = Turns(cap=settings.HUB_IN_FLIGHT)
+        self._heart = Heartbeat(self.holding, taken_at=self.taken_at)
+        self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weir-database")
+
+    async def run(self) -> None:
+        """Dispatches until its slice is over, it is told to stop, or its seat is lost."""
+        self._heart.start()
+        listener = asyncio.create_task(listen(self._hear))
+        try:
+            async with Client(EgressPolicy(allow=tuple(settings.HUB_EGRESS_ALLOW))) as self._client:
+                await self._work()
+        except seats.SeatLost as lost:
+            log.warning("%s Its deliveries in flight will be sent again by their new owner.", lost)
+        finally:
+            for task in (listener, *self._senders):
+                task.cancel()
+            for end in await asyncio.gather(listener, *self._senders, return_exceptions=True):
+                if isinstance(end, Exception):
+                    log.error("A part of a dispatcher broke.", exc_info=end)
+            await self._leave()
+
+    async def _work(self) -> None:
+        while not self._is_done():
+            await self._until_stirred()
+            await self._look_at_the_time()
+            await self._take_turn()
+
+    # -- the database's side
+
+    async def _take_turn(self) -> None:
+        results, self._results = self._results, []
+        wish, out = self._wish(results), Yield()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._database, self._desk.turn, wish, out)
+        except Error as error:
+            self._complain(str(error).strip())
+            if not out.settled:
+                self._results = results + self._results
+            self._events_rang = self._lanes_rang = True
+            await self._pause()
+        else:
+            self._is_troubled = False
+        finally:
+            self._apply(out)
+
+    def _complain(self, error: str) -> None:
+        if not self._is_troubled:
+            log.warning("The database failed a dispatcher's turn; trying again each second. It said: %s", error)
+        self._is_troubled = True
+
+    def _wish(self, results: list[Result]) -> Wish:
+        now = datetime.now(UTC)
+        clock = time.monotonic()
+        sweep = clock - self._swept_at >= SWEEP_S
+        if sweep:
+            self._swept_at = clock
+        wish = Wish(
+            results=results,
+            look_for_events=self._events_rang or sweep,
+            look_for_lanes=self._lanes_rang or sweep or self._is_past(self._next_wake, now),
+            is_draining=self._draining_since is not None,
+            now=now,
+        )
+        if self._lanes_rang:
+            self._desk.book.stir_all()
+        self._desk.book.stir_due(clock)
+        self._events_rang = self._lanes_rang = False
+        return wish
+
+    def _apply(self, out: Yield) -> None:
+        for page in out.opened:
+            self._turns.add(page.subscription_id, page.subscriber_id, page.window)
+        for lane, window in out.windows.items():
+            self._turns.set_window(lane, window)
+        for lane in out.freed:
+            self._turns.finished(lane)
+        for lane in out.closed:
+            self._turns.drop(lane)
+        for job in out.jobs:
+            self._offer(job)
+        self._events_rang |= out.more_events
+        if out.looked_for_lanes:
+            self._next_wake = out.next_wake
+        if out.opened:
+            self._widen()
+        self._rouse_senders()
+
+    def _offer(self, job: Job | Unsendable) -> None:
+        if isinstance(job, Job):
+            self._turns.offer(job.row.lane_id, job)
+        else:
+            self._fail(job)
+
+    async def _pause(self) -> None:
+        """Lets a troubled database breathe; the connection is opened anew by the next turn."""
+        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
+        await asyncio.sleep(DATABASE_PAUSE_S)
+
+    # -- the network's side
+
+    def _widen(self) -> None:
+        """Twice as many slots as lanes, so that a thousand hanging endpoints leave room for the rest."""
+        cap = max(settings.HUB_IN_FLIGHT, 2 * len(self._desk.book.lanes))
+        self._turns.set_cap(cap)
+        while len(self._senders) < cap:
+            self._senders.append(asyncio.create_task(self._send_for_ever()))
+
+    def _rouse_senders(self) -> None:
+        for _ in range(min(len(self._idle_senders), self._turns.waiting)):
+            roused = self._idle_senders.popleft()
+            if not roused.done():
+                roused.set_result(None)
+
+    async def _send_for_ever(self) -> None:
+        while True:
+            job = self._turns.take() if self._may_start() else None
+            if job is None:
+                roused = asyncio.get_running_loop().create_future()
+                self._idle_senders.append(roused)
+                await roused
+            else:
+                try:
+                    await self._send(job)
+                except Exception:
+                    # Our own fault with one delivery must cost no sender and no slot.
+                    log.exception("A delivery could not be sent: %s", job.row.delivery_id)
+                    self._fail(job.unsendable("Weir failed to build this request."), took_slot=True)
+
+    async def _send(self, job: Job) -> None:
+        started_at, clock = datetime.now(UTC), time.monotonic()
+        headers = job.headers(started_at)
+        exchange = await self._client.send(
+            url=job.orders.url, headers=headers, body=job.body, timeout_s=job.orders.timeout_s
+        )
+        now = datetime.now(UTC)
+        quiet_s = retry_after_s(exchange.retry_after, now) if exchange.retry_after else None
+        self._finish(
+            Tried(
+                attempt_id=uuid7(),
+                job=job,
+                exchange=exchange,
+                request_headers=job.shown_headers(headers),
+                started_at=started_at,
+                duration_ms=round((time.monotonic() - clock) * 1000),
+                decision=self._decide(job, exchange.outcome, now, quiet_s),
+            )
+        )
+
+    def _fail(self, job: Unsendable, *, took_slot: bool = False) -> None:
+        decision = self._decide(job, job.outcome, datetime.now(UTC), None)
+        self._finish(Failed(job=job, decision=decision, took_slot=took_slot))
+
+    def _decide(
+        self, job: Job | Unsendable, outcome: Outcome, now: datetime, quiet_s: float | None
+    ) -> Decision:
+        return decide(
+            outcome=outcome,
+            attempt=job.budget_attempt,
+            schedule=job.orders.schedule,
+            client_errors=job.orders.client_errors,
+            now=now,
+            first_due=job.row.budget_at,
+            retry_after_s=quiet_s,
+            draw=random.random(),  # noqa: S311 (jitter, not a secret)
+        )
+
+    def _finish(self, result: Result) -> None:
+        self._results.append(result)
+        self._stir.set()
+
+    # -- time
+
+    def _hear(self, channel: str) -> None:
+        if channel == EVENTS:
+            self._events_rang = True
+        else:
+            self._lanes_rang = True
+        self._stir.set()
+
+    async def _until_stirred(self) -> None:
+        if not (self._events_rang or self._lanes_rang or self._results):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stir.wait(), self._patience())
+        self._stir.clear()
+
+    def _patience(self) -> float:
+        """How long nothing can be due: until the next retry we know of, the next sleeper, or the next look."""
+        waits = [STOP_LOOK_S]
+        look = self._desk.book.next_look()
+        if look is not None:
+            waits.append(look - time.monotonic())
+        if self._next_wake is not None:
+            waits.append((self._next_wake - datetime.now(UTC)).total_seconds())
+        return max(0.0, min(waits))
+
+    def _is_past(self, at: datetime | None, now: datetime) -> bool:
+        return at is not None and at <= now
+
+    def _may_start(self) -> bool:
+        """Whether a request begun now is surely over before someone else may hold our lanes."""
+        longest = LONGEST_REQUEST_S + LEASE_MARGIN_S
+        return self._draining_since is None and time.monotonic() + longest < self._heart.lease_end
+
+    async def _look_at_the_time(self) -> None:
+        if self._heart.is_lost:
+            raise seats.SeatLost(f"Seat {self.holding.number} was lost.")
+        is_over = time.monotonic() - self.taken_at >= self.slice_s
+        if self._draining_since is None and (is_over or self.should_stop()):
+            self._draining_since = time.monotonic()
+            self._desk.drop(self._turns.clear())
+            if not self.should_stop():
+                await asyncio.get_running_loop().run_in_executor(self._database, self._hand_over)
+
+    def _hand_over(self) -> None:
+        """From now on a successor may sit; if this goes unsaid, the schedule starts one within a minute."""
+        with suppress(Error):
+            seats.drain(self.holding)
+            seats.queue_dispatcher()
+
+    def _is_done(self) -> bool:
+        if self._draining_since is None:
+            return False
+        if not self._desk.book.lanes and not self._results:
+            return True
+        grace = STOP_GRACE_S if self.should_stop() else settings.HUB_DRAIN_S
+        return time.monotonic() - self._draining_since >= grace
+
+    async def _leave(self) -> None:
+        self._heart.stop()
+        with suppress(Error):
+            await asyncio.get_running_loop().run_in_executor(self._database, seats.leave, self.holding)
+        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
+        self._database.shutdown()

@@ -1,0 +1,67 @@
+"""What a lane's owner must know to send: address, secrets, form, schedule. Read afresh when its revision rises."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Prefetch, Q
+
+from deliveries.deciders.outcome import ClientErrors
+from deliveries.deciders.retry import Schedule
+from deliveries.models import Subscription, SubscriptionSecret
+from deliveries.services.defaults import client_errors_of, headers_of, schedule_of, timeout_of, window_of
+from webhooks.deciders.expressions import Expression, compile_expression
+from webhooks.deciders.standard import Signer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Orders:
+    subscription_id: UUID
+    revision: int
+    url: str
+    signer: Signer
+    secrets_until: datetime | None  # when the first of the live secrets expires and these orders with it
+    headers: Mapping[str, str]
+    transform: Expression | None
+    timeout_s: float
+    window: int
+    schedule: Schedule
+    client_errors: ClientErrors
+
+
+def load(*, revisions: Mapping[UUID, int], now: datetime) -> dict[UUID, Orders]:
+    """Reads the orders of these lanes, whatever their number, in two queries."""
+    live = SubscriptionSecret.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+    rows = Subscription.objects.filter(id__in=list(revisions)).prefetch_related(
+        Prefetch("secrets", queryset=live.order_by("-created_at", "-id"))
+    )
+    return {row.id: _orders(row, revisions[row.id]) for row in rows}
+
+
+def stale(orders: Mapping[UUID, Orders], revisions: Mapping[UUID, int], now: datetime) -> Collection[UUID]:
+    """The lanes whose orders are missing, were changed by a person, or hold a secret that has expired."""
+    return [
+        lane
+        for lane, revision in revisions.items()
+        if (known := orders.get(lane)) is None
+        or known.revision != revision
+        or (known.secrets_until is not None and known.secrets_until <= now)
+    ]
+
+
+def _orders(row: Subscription, revision: int) -> Orders:
+    secrets = list(row.secrets.all())
+    return Orders(
+        subscription_id=row.id,
+        revision=revision,
+        url=row.url,
+        signer=Signer.of([secret.sealed for secret in secrets]),
+        secrets_until=min((s.expires_at for s in secrets if s.expires_at), default=None),
+        headers=headers_of(row),
+        transform=compile_expression(row.transform) if row.transform else None,
+        timeout_s=timeout_of(row),
+        window=window_of(row),
+        schedule=schedule_of(row),
+        client_errors=client_errors_of(row),
+    )

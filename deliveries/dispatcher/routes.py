@@ -1,0 +1,36 @@
+"""Holds who wants what, in memory, never older than the last committed change of a subscription."""
+
+from dataclasses import dataclass
+
+from deliveries.deciders.matching import MatchTable, Wanted
+from deliveries.models import RouteRevision, Subscription
+from webhooks.deciders.expressions import compile_expression
+
+
+@dataclass(slots=True)
+class Routes:
+    """One per dispatcher. `current()` costs one small read unless something changed."""
+
+    _revision: int | None = None
+    _table: MatchTable | None = None
+
+    def current(self) -> MatchTable:
+        """The table of all subscriptions; held ones too, since what they want is owed and waits."""
+        revision = RouteRevision.objects.values_list("revision", flat=True).first() or 0
+        if self._table is None or revision != self._revision:
+            # The revision was read first: a change that commits in between is read twice, never missed.
+            self._table, self._revision = _read(), revision
+        return self._table
+
+
+def _read() -> MatchTable:
+    columns = ("id", "source_id", "event_types", "filter")
+    return MatchTable(
+        Wanted(
+            subscription_id=subscription,
+            source_ids=frozenset([source] if source else []),
+            patterns=tuple(patterns),
+            filter=compile_expression(text) if text else None,
+        )
+        for subscription, source, patterns, text in Subscription.objects.order_by("id").values_list(*columns)
+    )

@@ -1,0 +1,155 @@
+"""Who may dispatch: seats, taken under a lease by the database's clock, and fenced by an epoch.
+
+It decides nothing about lanes or deliveries. A seat taken over has a new epoch, so whoever held it before
+settles nothing more.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.functions import Now
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+from deliveries.models import Seat
+
+LEASE_S = 45  # a holder that says nothing for this long has lost its seat
+RENEW_S = 5  # so that eight renewals may fail before that
+
+
+class SeatLost(Exception):
+    """Someone else holds the seat now: what this dispatcher did not settle yet, it never will."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    number: int
+    epoch: int
+
+
+def sit() -> Holding | None:
+    """Takes a free seat, or None when enough dispatchers sit already.
+
+    There are twice as many seats as working dispatchers, so that a successor sits while its predecessor drains.
+    """
+    _ensure_seats()
+    with transaction.atomic():
+        seats = list(_seats().select_for_update().order_by("number"))
+        if sum(_is_live(seat) and not seat.is_draining for seat in seats) >= settings.HUB_SEATS:
+            return None
+        free = next((seat for seat in seats if not _is_live(seat)), None)
+        if free is None:
+            return None
+        Seat.objects.filter(number=free.number).update(
+            epoch=F("epoch") + 1,
+            leased_until=Now() + timedelta(seconds=LEASE_S),
+            is_draining=False,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            taken_at=Now(),
+            seen_at=Now(),
+        )
+        return Holding(number=free.number, epoch=free.epoch + 1)
+
+
+def renew(holding: Holding) -> bool:
+    """Prolongs the lease; False when the seat is no longer ours."""
+    mine = Seat.objects.filter(number=holding.number, epoch=holding.epoch, leased_until__gt=Now())
+    return mine.update(leased_until=Now() + timedelta(seconds=LEASE_S), seen_at=Now()) == 1
+
+
+def drain(holding: Holding) -> None:
+    """Says that this dispatcher takes nothing new, so that its successor may sit."""
+    Seat.objects.filter(number=holding.number, epoch=holding.epoch).update(is_draining=True)
+
+
+def leave(holding: Holding) -> None:
+    """Gives the seat back; the epoch rises, so the lanes it named are free."""
+    with transaction.atomic():
+        _vacate(Seat.objects.filter(number=holding.number, epoch=holding.epoch))
+
+
+def fence(holding: Holding) -> None:
+    """Called first in every transaction of a dispatcher that changes deliveries or lanes. Raises SeatLost.
+
+    KEY SHARE lets the lease be renewed meanwhile, and makes whoever takes the seat over wait for our commit.
+    """
+    lock = " FOR KEY SHARE" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 FROM deliveries_seat WHERE number = %s AND epoch = %s{lock}",  # noqa: S608
+            [holding.number, holding.epoch],
+        )
+        if cursor.fetchone() is None:
+            raise SeatLost(f"Seat {holding.number} was taken over.")
+
+
+def reap() -> int:
+    """Frees the seats whose lease has run out or whose holder on this host is dead; says how many."""
+    gone = [seat.number for seat in _seats() if seat.leased_until and not _is_live(seat)]
+    if not gone:
+        return 0
+    with transaction.atomic():
+        seats = _seats().select_for_update().filter(number__in=gone).order_by("number")
+        still = [seat.number for seat in seats if seat.leased_until and not _is_live(seat)]
+        return _vacate(Seat.objects.filter(number__in=still))
+
+
+def alive() -> bool:
+    """Whether any dispatcher has a lease now."""
+    return Seat.objects.filter(leased_until__gt=Now()).exists()
+
+
+def live_seats() -> int:
+    """How many dispatchers share the lanes (draining ones don't count), at least one."""
+    return max(1, Seat.objects.filter(leased_until__gt=Now(), is_draining=False).count())
+
+
+def steward() -> None:
+    """One look of a cluster's main process: frees dead seats and queues a dispatcher where one is missing."""
+    reap()
+    sitting = Seat.objects.filter(leased_until__gt=Now(), is_draining=False).count()
+    if sitting < settings.HUB_SEATS and not OrmQ.objects.filter(lock__lte=Now()).exists():
+        queue_dispatcher()
+
+
+def queue_dispatcher() -> None:
+    """Puts one dispatcher task in the queue; one too many finds no free seat and ends at once."""
+    async_task("deliveries.tasks.dispatch", save=False)
+
+
+def _vacate(seats: QuerySet[Seat]) -> int:
+    return seats.update(epoch=F("epoch") + 1, leased_until=None, is_draining=False, pid=None)
+
+
+def _ensure_seats() -> None:
+    wanted = 2 * settings.HUB_SEATS
+    if Seat.objects.count() < wanted:
+        Seat.objects.bulk_create([Seat(number=n) for n in range(1, wanted + 1)], ignore_conflicts=True)
+
+
+def _seats() -> QuerySet[Seat]:
+    leased = ExpressionWrapper(Q(leased_until__gt=Now()), output_field=BooleanField())
+    return Seat.objects.annotate(is_leased=leased)
+
+
+def _is_live(seat: Seat) -> bool:
+    return bool(getattr(seat, "is_leased", False)) and not _died_here(seat)
+
+
+def _died_here(seat: Seat) -> bool:
+    """A lease outlives its holder after a kill; on the holder's own host we need not wait for it to end."""
+    if seat.host != socket.gethostname() or not seat.pid:
+        return False
+    try:
+        os.kill(seat.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

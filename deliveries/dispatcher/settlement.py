@@ -1,0 +1,171 @@
+"""Writes what came of a batch of attempts, in one fenced transaction: the one place that writes an attempt."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from deliveries.deciders.outcome import Decision, Outcome, fingerprint
+from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
+from deliveries.services.dead_letters import Death, bury
+from deliveries.services.subscriptions import disable_gone
+
+from . import client, lanes, rows
+from .jobs import Job, Unsendable
+from .seats import Holding, fence
+
+ERROR_LENGTH = 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """An attempt that was made. Its id is given when it ends, so that settling it twice writes it once."""
+
+    attempt_id: UUID
+    job: Job
+    exchange: client.Exchange
+    request_headers: dict[str, str]
+    started_at: datetime
+    duration_ms: int
+    decision: Decision
+    took_slot: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """A delivery that could not even be tried. `took_slot`: it was a sender that found out."""
+
+    job: Unsendable
+    decision: Decision
+    took_slot: bool = False
+
+
+Result = Tried | Failed
+
+_UPDATE = """
+WITH v(id, state, phase, due_at, settled_at, attempts, last_attempt_at, last_outcome, last_status,
+       last_latency_ms, last_error, fingerprint) AS (VALUES %s)
+UPDATE deliveries_delivery AS d SET
+    state = CASE WHEN d.state = 'pending' THEN v.state ELSE d.state END,
+    phase = CASE WHEN d.state = 'pending' THEN v.phase ELSE d.phase END,
+    due_at = CASE WHEN d.state = 'pending' THEN v.due_at ELSE d.due_at END,
+    settled_at = CASE WHEN d.state = 'pending' THEN v.settled_at ELSE d.settled_at END,
+    attempts = v.attempts, last_attempt_at = v.last_attempt_at, last_outcome = v.last_outcome,
+    last_status = v.last_status, last_latency_ms = v.last_latency_ms, last_error = v.last_error,
+    fingerprint = v.fingerprint
+FROM v WHERE d.id = v.id"""
+_UPDATED = (
+    "id", "state", "phase", "due_at", "settled_at", "attempts", "last_attempt_at", "last_outcome",
+    "last_status", "last_latency_ms", "last_error", "fingerprint",
+)  # fmt: skip
+
+
+def settle(*, holding: Holding, results: Sequence[Result], now: datetime) -> None:
+    """Attempts, next states, dead letters and the lanes' quiet, all or nothing. Raises SeatLost.
+
+    A delivery that a person discarded while it was in flight keeps that state; its attempt is recorded.
+    """
+    tried = [result for result in results if isinstance(result, Tried)]
+    with transaction.atomic():
+        fence(holding)
+        _record(tried)
+        rows.update(Delivery, sql=_UPDATE, columns=_UPDATED, rows=[_next(result, now) for result in results])
+        _bury(results, now)
+        _disable({result.job.row.lane_id for result in results if result.decision.disables}, now)
+        lanes.quiet(holding=holding, until=_quiet(results))
+
+
+def _record(tried: Sequence[Tried]) -> None:
+    attempts, exchanges, bodies = [], [], []
+    for result in tried:
+        attempt, job, answer = result.attempt_id, result.job, result.exchange
+        attempts.append(
+            (attempt, job.row.delivery_id, job.number, job.row.phase, result.started_at, result.duration_ms,
+             answer.outcome.value, answer.status, answer.error[:ERROR_LENGTH])
+        )  # fmt: skip
+        exchanges.append(
+            (attempt, job.orders.url, result.request_headers, answer.response_headers, answer.response_body,
+             answer.truncated)
+        )  # fmt: skip
+        if job.made is not None:
+            bodies.append((job.row.delivery_id, job.made))
+    rows.insert(Attempt, _ATTEMPT, attempts, ignore=True)
+    rows.insert(Exchange, _EXCHANGE, exchanges, ignore=True)
+    rows.insert(DeliveryBody, ("delivery", "body"), bodies, ignore=True)
+
+
+_ATTEMPT = (
+    "id", "delivery", "number", "phase", "started_at", "duration_ms", "outcome", "status", "error",
+)  # fmt: skip
+_EXCHANGE = ("attempt", "url", "request_headers", "response_headers", "response_body", "is_truncated")
+
+
+def _next(result: Result, now: datetime) -> tuple[object, ...]:
+    row, decision = result.job.row, result.decision
+    is_pending = decision.state == "pending"
+    made = result if isinstance(result, Tried) else None
+    return (
+        row.delivery_id,
+        decision.state,
+        Phase.RETRY.value if is_pending and row.phase == Phase.FIRST else row.phase,
+        decision.due_at,
+        None if is_pending else now,
+        row.attempts + (made is not None),
+        made.started_at if made else None,
+        _outcome(result).value,
+        _status(result),
+        made.duration_ms if made else None,
+        _error(result),
+        "" if decision.state == "delivered" else _fingerprint(result),
+    )
+
+
+def _outcome(result: Result) -> Outcome:
+    return result.exchange.outcome if isinstance(result, Tried) else result.job.outcome
+
+
+def _error(result: Result) -> str:
+    return (result.exchange.error if isinstance(result, Tried) else result.job.error)[:ERROR_LENGTH]
+
+
+def _status(result: Result) -> int | None:
+    return result.exchange.status if isinstance(result, Tried) else None
+
+
+def _fingerprint(result: Result) -> str:
+    return fingerprint(str(result.job.row.lane_id), _outcome(result), _status(result), _error(result))
+
+
+def _bury(results: Iterable[Result], now: datetime) -> None:
+    dead = {r.job.row.delivery_id: r for r in results if r.decision.state == "dead"}
+    if not dead:
+        return
+    truly = Delivery.objects.filter(id__in=list(dead), state=DeliveryState.DEAD, settled_at=now)
+    deaths = [
+        Death(
+            delivery_id=delivery,
+            subscription_id=dead[delivery].job.row.lane_id,
+            reason=dead[delivery].decision.reason,
+            fingerprint=_fingerprint(dead[delivery]),
+            status=_status(dead[delivery]),
+            error=_error(dead[delivery]),
+        )
+        for delivery in truly.values_list("id", flat=True)
+    ]
+    bury(deaths=deaths, now=now)
+
+
+def _disable(gone: set[UUID], now: datetime) -> None:
+    for subscription in sorted(gone):
+        disable_gone(subscription_id=subscription, now=now)
+
+
+def _quiet(results: Iterable[Result]) -> dict[UUID, datetime]:
+    until: dict[UUID, datetime] = {}
+    for result in results:
+        at, lane = result.decision.lane_not_before, result.job.row.lane_id
+        if at is not None:
+            until[lane] = max(at, until.get(lane, at))
+    return until

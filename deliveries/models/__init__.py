@@ -1,0 +1,38 @@
+"""What the outbound side remembers: who wants what, what is owed, every attempt, and what could not be told."""
+
+from .alert import Alert, Notice
+from .attempt import Attempt, Exchange
+from .cascade import Cascade
+from .dead_letter import DeadLetter, Issue
+from .delivery import Delivery, DeliveryBody, DeliveryState, Phase
+from .lane import Circuit, DepthSample, Hold, Lane, RouteRevision, Seat
+from .replay import Replay, ReplayItem
+from .rollup import Rollup
+from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
+
+__all__ = [
+    "Alert",
+    "Attempt",
+    "Cascade",
+    "Circuit",
+    "ClientErrors",
+    "DeadLetter",
+    "Delivery",
+    "DeliveryBody",
+    "DeliveryState",
+    "DepthSample",
+    "Exchange",
+    "Hold",
+    "Issue",
+    "Lane",
+    "Notice",
+    "Ordering",
+    "Phase",
+    "Replay",
+    "ReplayItem",
+    "Rollup",
+    "RouteRevision",
+    "Seat",
+    "Subscription",
+    "SubscriptionSecret",
+]

@@ -1,0 +1,118 @@
+"""Lanes, the seats that serve them, and how deep each lane was when last looked at."""
+
+from django.db import models
+from django.utils import timezone
+
+from webhooks.models import Subscriber
+
+from .subscription import Subscription
+
+
+class Hold(models.TextChoices):
+    """Why a person's word, or a 410, keeps a lane from moving. Nothing held is ever dropped."""
+
+    NONE = "", "Moving"
+    PAUSED = "paused", "Paused"
+    DISABLED = "disabled", "Disabled"
+
+
+class Circuit(models.TextChoices):
+    CLOSED = "closed", "Closed"  # everything flows
+    OPEN = "open", "Open"  # deliveries are parked, none is attempted
+    HALF_OPEN = "half_open", "Half-open"  # exactly one probe is out
+    RECOVERING = "recovering", "Recovering"  # the window grows back, one per success
+
+
+class Seat(models.Model):
+    """A dispatcher's place. Its epoch rises whenever it is taken, so that a frozen holder settles nothing."""
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+    epoch = models.BigIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    is_draining = models.BooleanField(default=False)
+    host = models.CharField(max_length=200, blank=True)
+    pid = models.PositiveIntegerField(null=True, blank=True)
+    taken_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"seat {self.number}"
+
+
+class Lane(models.Model):
+    """The queue of one subscription, with its pace.
+
+    Its owner (seat and epoch) alone writes the circuit, the window and the tokens. People write `hold`, and
+    raise `revision` with it; the owner reads both at every claim and never writes them.
+    """
+
+    subscription = models.OneToOneField(Subscription, on_delete=models.CASCADE, primary_key=True)
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.PROTECT, related_name="+", db_index=False)
+    seat = models.ForeignKey(Seat, null=True, blank=True, on_delete=models.PROTECT, related_name="lanes")
+    seat_epoch = models.BigIntegerField(null=True, blank=True)
+    next_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a sleeping lane has work; empty: it has none."
+    )
+    not_before = models.DateTimeField(null=True, blank=True, help_text="The endpoint asked for quiet until.")
+    hold = models.CharField(max_length=10, choices=Hold, default=Hold.NONE, blank=True)
+    hold_reason = models.CharField(max_length=500, blank=True)
+    held_at = models.DateTimeField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=1)
+    circuit = models.CharField(max_length=10, choices=Circuit, default=Circuit.CLOSED)
+    circuit_since = models.DateTimeField(default=timezone.now)
+    cooldown_until = models.DateTimeField(null=True, blank=True)
+    cooldowns = models.PositiveIntegerField(
+        default=0, help_text="Consecutive openings; the next lasts longer."
+    )
+    probe_id = models.UUIDField(null=True, blank=True, help_text="The delivery that probes a half-open lane.")
+    window = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Empty: at its cap.")
+    tokens = models.FloatField(default=0)
+    tokens_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(hold__in=Hold.values), name="lane_hold_known"),
+            models.CheckConstraint(condition=models.Q(circuit__in=Circuit.values), name="lane_circuit_known"),
+            models.CheckConstraint(
+                condition=models.Q(seat__isnull=True, seat_epoch__isnull=True)
+                | models.Q(seat__isnull=False, seat_epoch__isnull=False),
+                name="lane_owner_whole",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(probe_id__isnull=True) | models.Q(circuit="half_open"),
+                name="lane_probe_while_half_open",
+            ),
+        ]
+        indexes = [
+            # Serves "which lanes have work and nobody?" and "when does the next one wake?".
+            models.Index(fields=["next_due_at"], name="lane_ready_idx", condition=models.Q(hold="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"lane of {self.subscription_id}"
+
+
+class RouteRevision(models.Model):
+    """One row whose number rises with every change of a subscription, so that no router trusts an old copy."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    revision = models.BigIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return str(self.revision)
+
+
+class DepthSample(models.Model):
+    """How deep a lane was when last sampled. Small: what scrapes and dashboards read instead of deliveries."""
+
+    subscription = models.OneToOneField(
+        Subscription, on_delete=models.CASCADE, primary_key=True, related_name="depth"
+    )
+    pending = models.PositiveIntegerField(default=0)
+    due = models.PositiveIntegerField(default=0)
+    oldest_due_at = models.DateTimeField(null=True, blank=True)
+    dead = models.PositiveIntegerField(default=0)
+    sampled_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.due} due"

@@ -1,0 +1,72 @@
+"""Makes dead letters and the issues they form: the one place that does. It never changes a delivery."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from deliveries.models import DeadLetter, Issue
+from deliveries.models.dead_letter import IssueState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Death:
+    delivery_id: UUID
+    subscription_id: UUID
+    reason: str
+    fingerprint: str
+    status: int | None
+    error: str
+
+
+def bury(*, deaths: Sequence[Death], now: datetime) -> None:
+    """Records that these deliveries were given up, in the caller's transaction.
+
+    A delivery that died before has its dead letter opened again; an issue that was resolved has regressed.
+    """
+    if not deaths:
+        return
+    issues = _issues(deaths, now)
+    DeadLetter.objects.bulk_create(
+        [
+            DeadLetter(
+                delivery_id=death.delivery_id,
+                subscription_id=death.subscription_id,
+                issue_id=issues[death.subscription_id, death.fingerprint],
+                reason=death.reason,
+                died_at=now,
+            )
+            for death in deaths
+        ],
+        update_conflicts=True,
+        unique_fields=["delivery"],
+        update_fields=["issue", "reason", "died_at", "resolved_at", "resolution"],
+    )
+
+
+def _issues(deaths: Iterable[Death], now: datetime) -> dict[tuple[UUID, str], UUID]:
+    # Sorted, so that two dispatchers that bury the same failures lock their issues in one order.
+    latest = {(death.subscription_id, death.fingerprint): death for death in deaths}
+    Issue.objects.bulk_create(
+        [
+            Issue(
+                subscription_id=subscription,
+                fingerprint=fingerprint,
+                reason=death.reason,
+                status=death.status,
+                error=death.error,
+                first_seen_at=now,
+                last_seen_at=now,
+            )
+            for (subscription, fingerprint), death in sorted(latest.items())
+        ],
+        update_conflicts=True,
+        unique_fields=["subscription", "fingerprint"],
+        update_fields=["last_seen_at", "status", "error"],
+    )
+    found = Issue.objects.filter(
+        subscription_id__in={subscription for subscription, _ in latest},
+        fingerprint__in={fingerprint for _, fingerprint in latest},
+    )
+    found.filter(state=IssueState.RESOLVED).update(state=IssueState.REGRESSED)
+    return {(issue.subscription_id, issue.fingerprint): issue.id for issue in found}

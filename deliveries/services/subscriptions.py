@@ -1,0 +1,232 @@
+"""Changes what a subscriber wants: each change is checked, recorded, and seen by every router and lane.
+
+The front of all that is done to a subscription; `holds`, `defaults` and `subscription_rules` stand behind it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypedDict, Unpack
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from deliveries.models import Lane, Subscription, SubscriptionSecret
+from webhooks.deciders import standard
+from webhooks.models import Source, Subscriber
+from webhooks.services import audit
+
+from . import subscription_rules
+from .defaults import headers_of, schedule_of
+from .holds import Refused, disable, disable_gone, enable, pause, resume
+
+__all__ = [
+    "MAX_OVERLAP",
+    "Created",
+    "Options",
+    "Refused",
+    "create_subscription",
+    "disable",
+    "disable_gone",
+    "enable",
+    "pause",
+    "resume",
+    "rotate_secret",
+    "schedule_of",
+    "update_subscription",
+]
+
+OVERLAP = timedelta(days=1)  # how long a replaced secret still signs, unless asked otherwise
+MAX_OVERLAP = timedelta(days=30)  # doors refuse more
+MAX_LIVE_SECRETS = 5  # each one adds a signature to every request
+
+
+class Options(TypedDict, total=False):
+    """What may be set when a subscription is made, and changed afterwards. None: the hub's default."""
+
+    name: str
+    url: str
+    source: Source | None
+    event_types: Sequence[str]
+    filter: str
+    transform: str
+    headers: Mapping[str, str]
+    timeout_s: float | None
+    retry_first_s: float | None
+    retry_factor: float | None
+    retry_cap_s: float | None
+    retry_max_attempts: int | None
+    retry_delays_s: Sequence[float] | None
+    retry_jitter: float | None
+    retry_max_age_s: float | None
+    client_errors: str
+    window: int | None
+    rate_per_s: float | None
+    ordering: str
+    latest_only: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Created:
+    subscription: Subscription
+    secret: str  # in the clear, for the one time it is shown
+
+
+def create_subscription(
+    *,
+    subscriber: Subscriber,
+    actor: str,
+    user: User | None = None,
+    secret: str = "",
+    **options: Unpack[Options],
+) -> Created:
+    """Makes the subscription, its lane and its first signing secret together. Raises ValidationError."""
+    subscription = Subscription(subscriber=subscriber)
+    changes = _apply(subscription, options)
+    subscription_rules.check(subscription)
+    plain = _checked_secret(secret)
+    with transaction.atomic():
+        subscription.save(force_insert=True)
+        Lane.objects.create(subscription=subscription, subscriber=subscriber)
+        _add_secret(subscription, plain)
+        _touch_routes()
+        _record(
+            "create", subscription.pk, actor, user, after={"subscriber": subscriber.name, **changes.after}
+        )
+    return Created(subscription=subscription, secret=plain)
+
+
+def update_subscription(
+    *,
+    subscription_id: UUID,
+    actor: str,
+    user: User | None = None,
+    reason: str = "",
+    **options: Unpack[Options],
+) -> Subscription:
+    """Changes the given settings alone; deliveries already owed follow them. Raises ValidationError."""
+    with transaction.atomic():
+        subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
+        changes = _apply(subscription, options)
+        if changes.after:
+            subscription_rules.check(subscription)
+            subscription.save(update_fields=[*changes.after, "updated_at"])
+            _touch(subscription_id)
+            _record("update", subscription_id, actor, user, reason, changes.before, changes.after)
+    return subscription
+
+
+def rotate_secret(
+    *,
+    subscription_id: UUID,
+    actor: str,
+    user: User | None = None,
+    reason: str = "",
+    secret: str = "",
+    overlap: timedelta = OVERLAP,
+) -> str:
+    """Adds a signing secret, lets the others sign on for `overlap`, and returns the new one in the clear."""
+    plain = _checked_secret(secret)
+    now = timezone.now()
+    with transaction.atomic():
+        subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
+        live = subscription.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now))
+        live.filter(Q(expires_at=None) | Q(expires_at__gt=now + overlap)).update(expires_at=now + overlap)
+        if subscription.secrets.filter(expires_at__gt=now).count() >= MAX_LIVE_SECRETS:
+            raise Refused(
+                f"{MAX_LIVE_SECRETS} secrets sign already; wait for one to expire, or overlap less."
+            )
+        key = _add_secret(subscription, plain)
+        _touch(subscription_id)
+        after = {"hint": key.hint, "overlap_s": overlap.total_seconds()}
+        _record("rotate-secret", subscription_id, actor, user, reason, after=after)
+    return plain
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Changes:
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+def _apply(subscription: Subscription, options: Options) -> _Changes:
+    """Sets what differs, and says so in words fit for the audit: of headers the names alone."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for field, value in options.items():
+        old, new = getattr(subscription, field), _stored(field, value)
+        if old == new:
+            continue
+        before[field] = _shown(subscription, field)
+        setattr(subscription, field, new)
+        after[field] = _shown(subscription, field)
+    return _Changes(before=before, after=after)
+
+
+def _stored(field: str, value: Any) -> Any:
+    if field == "headers":
+        return json.dumps(value) if value else ""
+    if field in ("event_types", "retry_delays_s") and value is not None:
+        return list(value)
+    return value
+
+
+def _shown(subscription: Subscription, field: str) -> Any:
+    if field == "headers":
+        return sorted(headers_of(subscription))
+    value = getattr(subscription, field)
+    return value.slug if isinstance(value, Source) else value
+
+
+def _checked_secret(secret: str) -> str:
+    if not secret:
+        return standard.new_secret()
+    try:
+        subscription_rules.check_secret(secret)
+    except ValueError as error:
+        raise ValidationError({"secret": [str(error)]}) from None
+    return secret
+
+
+def _add_secret(subscription: Subscription, plain: str) -> SubscriptionSecret:
+    return SubscriptionSecret.objects.create(subscription=subscription, sealed=plain, hint=plain[-4:])
+
+
+def _touch(subscription_id: UUID) -> None:
+    """Makes the lane's owner and every router read the subscription again."""
+    Lane.objects.filter(pk=subscription_id).update(revision=F("revision") + 1)
+    _touch_routes()
+
+
+def _touch_routes() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO deliveries_routerevision (id, revision) VALUES (1, 2)"
+            " ON CONFLICT (id) DO UPDATE SET revision = deliveries_routerevision.revision + 1"
+        )
+
+
+def _record(
+    verb: str,
+    subscription_id: UUID,
+    actor: str,
+    user: User | None,
+    reason: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    audit.record(
+        actor=actor,
+        user=user,
+        verb=verb,
+        object_kind="subscription",
+        object_id=subscription_id,
+        reason=reason,
+        before=before,
+        after=after,
+    )

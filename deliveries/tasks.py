@@ -1,0 +1,54 @@
+"""What django-q2 runs for the outbound side: thin doors, which never raise, since a failed task is no plan."""
+
+import asyncio
+import logging
+import os
+import time
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import Error, connections
+
+from deliveries.dispatcher import seats, stopping
+from deliveries.dispatcher.loop import Dispatcher
+from deliveries.services import retention
+
+log = logging.getLogger(__name__)
+
+# Name, function, minutes between two runs. Dispatchers queue their own successors; the schedule is for when
+# one could not.
+SCHEDULES = (
+    ("weir: dispatch", "deliveries.tasks.dispatch", 1),
+    ("weir: retain", "deliveries.tasks.retain", 60),
+)
+
+
+def dispatch() -> None:
+    """Dispatches for one slice, or ends at once when every seat is taken."""
+    taken_at, parent = time.monotonic(), os.getppid()
+    try:
+        holding = seats.sit()
+        if holding is None:
+            return
+        dispatcher = Dispatcher(
+            holding=holding,
+            taken_at=taken_at,
+            should_stop=lambda: stopping.should_stop(parent),
+            slice_s=settings.HUB_SLICE_S,
+        )
+        asyncio.run(dispatcher.run())
+    except Error as error:
+        log.warning("A dispatcher could not begin: %s", str(error).strip())
+    finally:
+        connections.close_all()
+
+
+def retain() -> None:
+    """Drops what is past its retention."""
+    try:
+        dropped = retention.drop_expired(now=datetime.now(UTC))
+    except Error as error:
+        log.warning("Retention was cut short: %s", str(error).strip())
+    else:
+        if gone := {name: count for name, count in dropped.items() if count}:
+            log.info("Retention dropped %s.", gone)

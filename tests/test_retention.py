@@ -1,0 +1,82 @@
+"""What is past its retention goes, bodies first; what is still owed stays whole, however old."""
+
+from datetime import timedelta
+
+import pytest
+
+from deliveries.dispatcher import seats
+from deliveries.models import Attempt, Delivery, DeliveryState, Exchange
+from deliveries.services.dead_letters import Death, bury
+from deliveries.services.replay import replay_delivery
+from deliveries.services.retention import drop_expired
+from tests import make
+from webhooks.models import Event, EventBody, EventState
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def in_days(days: int) -> dict[str, int]:
+    """What a run dropped, had it come that many days from now; nothing where nothing was."""
+    return {
+        name: count for name, count in drop_expired(now=make.now() + timedelta(days=days)).items() if count
+    }
+
+
+def settled(state: DeliveryState) -> Delivery:
+    delivery = make.delivery(make.subscription(), state=state, attempts=1, settled_at=make.now())
+    attempt = Attempt.objects.create(
+        delivery=delivery, number=1, phase=0, started_at=make.now(), duration_ms=1, outcome="ok", status=200
+    )
+    Exchange.objects.create(attempt=attempt, url="http://x/", request_headers={})
+    return delivery
+
+
+def test_nothing_goes_before_its_time() -> None:
+    settled(DeliveryState.DELIVERED)
+    assert in_days(29) == {}
+
+
+def test_bodies_go_first_and_their_rows_stay() -> None:
+    settled(DeliveryState.DELIVERED)
+    assert in_days(31) == {"event bodies": 1, "exchanges": 1}
+    assert (Event.objects.count(), Delivery.objects.count(), Attempt.objects.count()) == (1, 1, 1)
+
+
+def test_then_the_rows_go() -> None:
+    settled(DeliveryState.DELIVERED)
+    assert in_days(91) == {"event bodies": 1, "exchanges": 1, "deliveries": 1, "events": 1}
+    assert Attempt.objects.count() == 0
+
+
+@pytest.mark.parametrize("state", [DeliveryState.DEAD, DeliveryState.PENDING])
+def test_what_is_owed_or_dead_keeps_its_body_and_its_story(state) -> None:
+    settled(state)
+    assert in_days(400) == {}
+    assert (EventBody.objects.count(), Exchange.objects.count()) == (1, 1)
+
+
+def test_an_unresolved_dead_letter_of_any_age_can_be_replayed(settings) -> None:
+    delivery = settled(DeliveryState.DEAD)
+    death = Death(
+        delivery_id=delivery.pk,
+        subscription_id=delivery.subscription_id,
+        reason="exhausted",
+        fingerprint="v1:f",
+        status=503,
+        error="",
+    )
+    bury(deaths=[death], now=make.now())
+    in_days(400)
+    seats.sit()
+    assert replay_delivery(delivery_id=delivery.pk, actor="test").is_done
+
+
+@pytest.mark.parametrize("state", [EventState.RECEIVED, EventState.QUARANTINED])
+def test_an_event_that_waits_to_be_routed_stays(state) -> None:
+    make.event(state=state, routed_at=None)
+    assert in_days(400) == {}
+
+
+def test_an_event_nobody_wanted_goes_with_the_rest() -> None:
+    make.event(state=EventState.UNMATCHED)
+    assert in_days(91) == {"event bodies": 1, "events": 1}

@@ -1,0 +1,115 @@
+"""Events become deliveries, once per subscription that wants them, however wide the event."""
+
+import pytest
+
+from deliveries.dispatcher import router, seats
+from deliveries.dispatcher.routes import Routes
+from deliveries.models import DeadLetter, Delivery, DeliveryState, Lane, Phase, Subscription
+from tests import make
+from webhooks.models import Event, EventState
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def holding() -> seats.Holding:
+    return make.seat()
+
+
+def route(holding: seats.Holding) -> router.Routed:
+    return router.route(holding=holding, routes=Routes(), now=make.now())
+
+
+def test_a_delivery_carries_what_lists_and_filters_ask(holding) -> None:
+    subscription, event = make.subscription(), make.event(type="user.created")
+    routed = route(holding)
+    delivery = Delivery.objects.get()
+    assert routed == router.Routed(lanes=frozenset({subscription.pk}), events=1, more=False)
+    assert (delivery.event_id, delivery.subscription_id, delivery.source_id) == (
+        event.pk, subscription.pk, event.source_id,
+    )  # fmt: skip
+    assert (delivery.event_type, delivery.external_id) == ("user.created", event.external_id)
+    assert (delivery.state, delivery.phase, delivery.attempts) == (DeliveryState.PENDING, Phase.FIRST, 0)
+    assert delivery.due_at <= make.now()
+
+
+def test_routing_wakes_the_lanes_that_sleep(holding) -> None:
+    make.subscription()
+    make.event()
+    route(holding)
+    assert Lane.objects.get().next_due_at <= make.now()
+
+
+def test_a_subscription_to_one_source_gets_nothing_of_another(holding) -> None:
+    make.subscription(source=make.source("other"))
+    make.event()
+    assert route(holding).lanes == frozenset()
+    assert Event.objects.get().state == EventState.UNMATCHED
+
+
+def test_a_paused_lane_is_owed_its_events_all_the_same(holding) -> None:
+    make.subscription()
+    Lane.objects.update(hold="paused")
+    make.event()
+    route(holding)
+    assert Delivery.objects.get().state == DeliveryState.PENDING
+
+
+def test_routing_twice_changes_nothing(holding) -> None:
+    make.subscription()
+    make.event()
+    route(holding)
+    before = list(Delivery.objects.values())
+    Event.objects.update(state=EventState.RECEIVED, routed_at=None)
+    route(holding)
+    assert list(Delivery.objects.values()) == before
+
+
+def test_who_lost_the_seat_routes_nothing(holding) -> None:
+    make.subscription()
+    make.event()
+    seats.leave(holding)
+    with pytest.raises(seats.SeatLost):
+        route(holding)
+    assert Delivery.objects.count() == 0
+    assert Event.objects.get().state == EventState.RECEIVED
+
+
+def test_a_body_that_is_not_json_fails_filters_visibly_and_goes_to_the_rest(holding) -> None:
+    make.subscription(filter="data.amount > `1`")
+    plain = make.subscription()
+    make.event(b"\xff\x00 not json")
+    route(holding)
+    assert Delivery.objects.get(subscription=plain).state == DeliveryState.PENDING
+    assert DeadLetter.objects.get().delivery.last_error == (
+        "Filter: The event's body is not JSON, so no expression can read it."
+    )
+
+
+def test_an_event_too_wide_for_one_transaction_is_finished_by_later_ones(holding, monkeypatch) -> None:
+    monkeypatch.setattr(router, "DELIVERIES", 4)
+    for _ in range(10):
+        make.subscription()
+    make.event()
+    assert [route(holding).more for _ in range(3)] == [True, True, False]
+    assert Delivery.objects.count() == Subscription.objects.count() == 10
+    assert Event.objects.get().state == EventState.ROUTED
+
+
+def test_a_batch_takes_only_as_many_events_as_fit(holding, monkeypatch) -> None:
+    monkeypatch.setattr(router, "DELIVERIES", 5)
+    for _ in range(2):
+        make.subscription()
+    for _ in range(3):
+        make.event()
+    assert route(holding) == router.Routed(
+        lanes=frozenset(Subscription.objects.values_list("pk", flat=True)), events=2, more=True
+    )
+    assert route(holding).events == 1
+
+
+def test_an_event_in_quarantine_waits_for_a_person(holding) -> None:
+    make.subscription()
+    make.event(state=EventState.QUARANTINED, routed_at=None)
+    assert route(holding).events == 0
+    assert Delivery.objects.count() == 0
