@@ -1,0 +1,155 @@
+"""The rest of the outbound history on the console: attempts, dead letters, lanes, notices; all read-only."""
+
+from typing import ClassVar
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from deliveries.models import (
+    Alert,
+    Attempt,
+    Cascade,
+    DeadLetter,
+    DeliveryBody,
+    DepthSample,
+    Exchange,
+    Issue,
+    Lane,
+    Notice,
+    Replay,
+    ReplayItem,
+    Rollup,
+    RouteRevision,
+    Seat,
+    SubscriptionSecret,
+)
+from webhooks.history_admin import History, Rows, as_text
+
+
+@admin.register(Attempt)
+class AttemptAdmin(History):
+    list_display = (
+        "delivery_id",
+        "number",
+        "phase",
+        "started_at",
+        "duration_ms",
+        "outcome",
+        "status",
+        "error",
+    )
+    ids: ClassVar = {"attempt": "pk", "delivery": "delivery_id"}
+    search_help_text = "An attempt's or a delivery's id."
+
+
+@admin.register(Exchange)
+class ExchangeAdmin(History):
+    list_display = ("attempt_id", "url", "is_truncated")
+    ids: ClassVar = {"attempt": "pk"}
+    readonly_fields = ("response",)
+
+    def response(self, exchange: Exchange) -> SafeString:
+        return as_text(exchange.response_body)
+
+
+@admin.register(DeliveryBody)
+class DeliveryBodyAdmin(History):
+    list_display = ("delivery_id",)
+    ids: ClassVar = {"delivery": "pk"}
+    readonly_fields = ("text",)
+
+    def text(self, rendered: DeliveryBody) -> SafeString:
+        return as_text(rendered.body)
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(History):
+    list_display = ("reason", "delivery", "subscription", "died_at", "resolved_at", "resolution")
+    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "resolution")
+    list_select_related = ("delivery", "subscription")
+    ids: ClassVar = {"deadletter": "pk", "delivery": "delivery_id"}
+    search_help_text = "A dead letter's or a delivery's id."
+
+
+@admin.register(Issue)
+class IssueAdmin(History):
+    list_display = ("reason", "status", "error", "subscription", "state", "first_seen_at", "last_seen_at")
+    list_filter = ("state",)
+    list_select_related = ("subscription",)
+    ids: ClassVar = {"issue": "pk", "subscription": "subscription_id"}
+
+
+@admin.register(Lane)
+class LaneAdmin(History):
+    list_display = ("subscription", "hold", "circuit", "next_due_at", "not_before", "seat")
+    list_filter = ("hold", "circuit")
+    list_select_related = ("subscription", "seat")
+    ids: ClassVar = {"subscription": "pk"}
+
+
+@admin.register(Seat)
+class SeatAdmin(History):
+    list_display = ("number", "epoch", "leased_until", "is_draining", "host", "pid", "seen_at")
+
+
+@admin.register(DepthSample)
+class DepthSampleAdmin(History):
+    list_display = ("subscription", "pending", "due", "oldest_due_at", "dead", "sampled_at")
+    list_select_related = ("subscription",)
+    ids: ClassVar = {"subscription": "pk"}
+
+
+@admin.register(Notice)
+class NoticeAdmin(History):
+    list_display = ("text", "kind", "object_kind", "object_id", "created_at")
+    list_filter = ("kind",)
+    ids: ClassVar = {"notice": "pk"}
+
+
+@admin.register(Alert)
+class AlertAdmin(History):
+    list_display = ("summary", "rule", "scope", "opened_at", "closed_at")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter),)
+
+
+@admin.register(Cascade)
+class CascadeAdmin(History):
+    list_display = ("trace_id", "events", "depth", "created_at", "quarantined_at")
+
+
+class ReplayItemRows(Rows):
+    model = ReplayItem
+    fields = readonly_fields = ("event_id", "subscription_id", "delivery_id", "state")
+
+
+@admin.register(Replay)
+class ReplayAdmin(History):
+    list_display = ("ordered_by", "state", "reason", "rate_per_s", "created_at", "finished_at")
+    list_filter = ("state",)
+    ids: ClassVar = {"replay": "pk"}
+
+
+@admin.register(ReplayItem)
+class ReplayItemAdmin(History):
+    list_display = ("replay_id", "event_id", "subscription_id", "delivery_id", "state")
+    list_filter = ("state",)
+    ids: ClassVar = {"replay": "replay_id", "delivery": "delivery_id"}
+
+
+@admin.register(Rollup)
+class RollupAdmin(History):
+    list_display = ("starts_at", "width_s", "subscription", "outcome", "attempts", "latency_ms")
+    list_filter = ("width_s",)
+    list_select_related = ("subscription",)
+
+
+@admin.register(RouteRevision)
+class RouteRevisionAdmin(History):
+    list_display = ("id", "revision")
+
+
+@admin.register(SubscriptionSecret)
+class SubscriptionSecretAdmin(History):
+    list_display = ("subscription", "hint", "created_at", "expires_at")
+    list_select_related = ("subscription",)
+    ids: ClassVar = {"subscription": "subscription_id"}

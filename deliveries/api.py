@@ -1,0 +1,154 @@
+"""The outbound doors of the REST API: subscriptions, deliveries, and events with what became of them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from deliveries.models import Attempt, Delivery, Subscription
+from deliveries.serializers import (
+    DeliveryBrief,
+    DeliveryFilters,
+    DeliveryWhole,
+    Reason,
+    Rotation,
+    SubscriptionBody,
+    SubscriptionChange,
+    SubscriptionFilters,
+)
+from deliveries.services import subscriptions
+from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
+from webhooks import api
+from webhooks.ids import public_id
+from webhooks.models import Event
+from webhooks.rest import Conflict, Door
+
+SHOWN_DELIVERIES = 100  # of an event; it may have gone to thousands, and the list pages through them all
+
+
+class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
+    queryset = Subscription.objects.select_related("source", "lane").prefetch_related("secrets")
+    serializer_class = SubscriptionBody
+    filters = SubscriptionFilters
+    kind = "subscription"
+    http_method_names = ("get", "post", "patch", "head", "options")  # kept, since their history is
+
+    def create(self, request: Request) -> Response:
+        wanted = SubscriptionBody(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        made = subscriptions.create_subscription(actor=self.actor, **wanted.validated_data)
+        shown = self._shown(made.subscription.pk)
+        return Response({**shown, "secret": made.secret}, status=status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        subscription = self.get_object()
+        wanted = SubscriptionChange(subscription, data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        subscriptions.update_subscription(
+            subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data
+        )
+        return Response(self._shown(subscription.pk))
+
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        return self._move(subscriptions.pause)
+
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        return self._move(subscriptions.resume)
+
+    @action(detail=True, methods=["post"])
+    def disable(self, request: Request, pk: str) -> Response:
+        return self._move(subscriptions.disable)
+
+    @action(detail=True, methods=["post"])
+    def enable(self, request: Request, pk: str) -> Response:
+        return self._move(subscriptions.enable)
+
+    @action(detail=True, methods=["post"], url_path="rotate-secret")
+    def rotate_secret(self, request: Request, pk: str) -> Response:
+        subscription = self.get_object()
+        wanted = Rotation(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        values = dict(wanted.validated_data)
+        if "overlap_s" in values:
+            values["overlap"] = timedelta(seconds=values.pop("overlap_s"))
+        try:
+            secret = subscriptions.rotate_secret(subscription_id=subscription.pk, actor=self.actor, **values)
+        except subscriptions.Refused as refusal:
+            raise Conflict(str(refusal)) from None
+        return Response({**self._shown(subscription.pk), "secret": secret})
+
+    def _move(self, service: Callable[..., bool]) -> Response:
+        subscription = self.get_object()
+        wanted = Reason(data=self.request.data)
+        wanted.is_valid(raise_exception=True)
+        try:
+            service(subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data)
+        except subscriptions.Refused as refusal:
+            raise Conflict(str(refusal)) from None
+        return Response(self._shown(subscription.pk))
+
+    def _shown(self, pk: Any) -> dict[str, Any]:
+        return SubscriptionBody(self.get_queryset().get(pk=pk)).data
+
+
+class DeliveryDoor(ListModelMixin, RetrieveModelMixin, Door[Delivery]):
+    queryset = Delivery.objects.select_related("source")
+    filters = DeliveryFilters
+    kind = "delivery"
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        if self.action == "list":
+            return super().get_queryset()
+        tries = Attempt.objects.select_related("exchange").order_by("number")
+        return super().get_queryset().prefetch_related(Prefetch("tries", queryset=tries))
+
+    def get_serializer_class(self) -> type[DeliveryBrief]:
+        return DeliveryBrief if self.action == "list" else DeliveryWhole
+
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: str) -> Response:
+        return self._order(replay_delivery)
+
+    @action(detail=True, methods=["post"])
+    def discard(self, request: Request, pk: str) -> Response:
+        return self._order(discard_delivery)
+
+    def _order(self, service: Callable[..., ReplayVerdict]) -> Response:
+        delivery = self.get_object()
+        wanted = Reason(data=self.request.data)
+        wanted.is_valid(raise_exception=True)
+        verdict = service(delivery_id=delivery.pk, actor=self.actor, **wanted.validated_data)
+        if not verdict.is_done:
+            raise Conflict(verdict.sentence, code=verdict.answer)
+        shown = DeliveryWhole(self.get_object()).data
+        return Response({**shown, "detail": verdict.sentence}, status=status.HTTP_202_ACCEPTED)
+
+
+class EventDoor(api.EventDoor):
+    """Adds to one event the deliveries it became."""
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        event = self.get_object()
+        deliveries = _deliveries_of(event)
+        shown = {
+            **self.get_serializer(event).data,
+            "deliveries": [DeliveryBrief(delivery).data for delivery in deliveries],
+        }
+        if len(deliveries) == SHOWN_DELIVERIES:
+            path = reverse("delivery-list", request=request)
+            shown["more_deliveries"] = f"{path}?event={public_id('event', event.pk)}"
+        return Response(shown)
+
+
+def _deliveries_of(event: Event) -> list[Delivery]:
+    rows = Delivery.objects.filter(event=event).select_related("source").order_by("-id")
+    return list(rows[:SHOWN_DELIVERIES])

@@ -1,0 +1,143 @@
+"""How the outbound side reads and writes itself as JSON. A signing secret is shown once, when it is made."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from deliveries.deciders import retry
+from deliveries.models import Attempt, ClientErrors, Delivery, DeliveryState, Subscription
+from deliveries.services.defaults import client_errors_of, headers_of, schedule_of, timeout_of, window_of
+from deliveries.services.subscriptions import MAX_OVERLAP
+from webhooks.models import Source, Subscriber
+from webhooks.rest import ById, Filters, PublicId, Strict
+from webhooks.serializers import BySlug, SecretHint
+
+EXCERPT = 2_000  # characters of a response: enough to read an error, small enough to list with every attempt
+
+
+def _number(**kwargs: Any) -> serializers.FloatField:
+    return serializers.FloatField(required=False, allow_null=True, **kwargs)
+
+
+class SubscriptionBody(Strict):
+    id = PublicId("subscription", read_only=True)
+    subscriber = ById("subscriber", queryset=Subscriber.objects.all())
+    name = serializers.CharField(max_length=200)
+    url = serializers.CharField(max_length=2_000)
+    source = BySlug("source", queryset=Source.objects.all(), required=False, allow_null=True)  # type: ignore[assignment]
+    event_types = serializers.ListField(child=serializers.CharField(max_length=200))
+    filter = serializers.CharField(required=False, allow_blank=True)
+    transform = serializers.CharField(required=False, allow_blank=True)
+    headers = serializers.DictField(
+        child=serializers.CharField(allow_blank=True), write_only=True, required=False
+    )
+    timeout_s = _number()
+    retry_first_s = _number()
+    retry_factor = _number()
+    retry_cap_s = _number()
+    retry_max_attempts = serializers.IntegerField(required=False, allow_null=True)
+    retry_delays_s = serializers.ListField(child=serializers.FloatField(), required=False, allow_null=True)
+    retry_jitter = _number()
+    retry_max_age_s = _number()
+    client_errors = serializers.ChoiceField(choices=ClientErrors.choices, required=False, allow_blank=True)
+    window = serializers.IntegerField(required=False, allow_null=True)
+    secret = serializers.CharField(write_only=True, required=False, max_length=200)
+
+    header_names = serializers.SerializerMethodField()
+    secrets = SecretHint(many=True, read_only=True)
+    effective = serializers.SerializerMethodField()
+    hold = serializers.CharField(source="lane.hold", read_only=True)
+    hold_reason = serializers.CharField(source="lane.hold_reason", read_only=True)
+    circuit = serializers.CharField(source="lane.circuit", read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+    def get_header_names(self, subscription: Subscription) -> list[str]:
+        return sorted(headers_of(subscription))
+
+    def get_effective(self, subscription: Subscription) -> dict[str, Any]:
+        """What holds once the hub's defaults are filled in."""
+        schedule = schedule_of(subscription)
+        return {
+            "schedule": retry.describe(schedule),
+            "worst_case_s": round(retry.worst_case_s(schedule), 3),
+            "timeout_s": timeout_of(subscription),
+            "window": window_of(subscription),
+            "client_errors": client_errors_of(subscription),
+        }
+
+
+class SubscriptionChange(SubscriptionBody):
+    """Whom a subscription belongs to is settled for good, and its secret changes by rotation."""
+
+    subscriber = ById("subscriber", read_only=True)
+    secret = None  # type: ignore[assignment]
+
+
+class Reason(Strict):
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+
+class Rotation(Reason):
+    secret = serializers.CharField(required=False, max_length=200)
+    overlap_s = serializers.FloatField(required=False)
+
+    def validate_overlap_s(self, seconds: float) -> float:
+        if not 0 <= seconds <= MAX_OVERLAP.total_seconds():  # NaN fails both comparisons
+            raise serializers.ValidationError(f"Choose between 0 seconds and {MAX_OVERLAP.days} days.")
+        return seconds
+
+
+class SubscriptionFilters(Filters):
+    subscriber = PublicId("subscriber", source="subscriber_id", required=False)
+    source = BySlug("source", queryset=Source.objects.all(), required=False)  # type: ignore[assignment]
+
+
+class AttemptBody(serializers.Serializer[Attempt]):
+    id = PublicId("attempt")
+    number = serializers.IntegerField()
+    started_at = serializers.DateTimeField()
+    duration_ms = serializers.IntegerField()
+    outcome = serializers.CharField()
+    status = serializers.IntegerField()
+    error = serializers.CharField()
+    response = serializers.SerializerMethodField()
+
+    def get_response(self, attempt: Attempt) -> str | None:
+        if not hasattr(attempt, "exchange"):
+            return None
+        return bytes(attempt.exchange.response_body)[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT]
+
+
+class DeliveryBrief(serializers.Serializer[Delivery]):
+    id = PublicId("delivery")
+    event = PublicId("event", source="event_id")
+    event_id = serializers.CharField(source="external_id")
+    event_type = serializers.CharField()
+    source = BySlug("source", read_only=True)  # type: ignore[assignment]
+    subscription = PublicId("subscription", source="subscription_id")
+    state = serializers.CharField()
+    attempt_count = serializers.IntegerField(source="attempts")
+    created_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField()
+    settled_at = serializers.DateTimeField()
+    last_outcome = serializers.CharField()
+    last_status = serializers.IntegerField()
+    last_latency_ms = serializers.IntegerField()
+    last_error = serializers.CharField()
+
+
+class DeliveryWhole(DeliveryBrief):
+    attempts = AttemptBody(many=True, source="tries")
+
+
+class DeliveryFilters(Filters):
+    """A sender's id is looked for among events, where it has its index."""
+
+    state = serializers.ChoiceField(choices=DeliveryState.choices, required=False)
+    subscription = PublicId("subscription", source="subscription_id", required=False)
+    subscriber = PublicId("subscriber", source="subscription__subscriber_id", required=False)
+    source = BySlug("source", queryset=Source.objects.all(), required=False)  # type: ignore[assignment]
+    event_type = serializers.CharField(required=False, max_length=200)
+    event = PublicId("event", source="event__pk", required=False)
+    event_id = serializers.CharField(source="event__external_id", required=False, max_length=500)

@@ -1,0 +1,16 @@
+"""The root of the REST API, version 1: which door stands where. Canonical without a trailing slash."""
+
+from rest_framework.routers import SimpleRouter
+
+from deliveries.api import DeliveryDoor, EventDoor, SubscriptionDoor
+from webhooks.api import SourceDoor, SubscriberDoor
+
+router = SimpleRouter()
+router.trailing_slash = "/?"
+router.register("sources", SourceDoor, basename="source")
+router.register("subscribers", SubscriberDoor, basename="subscriber")
+router.register("subscriptions", SubscriptionDoor, basename="subscription")
+router.register("events", EventDoor, basename="event")
+router.register("deliveries", DeliveryDoor, basename="delivery")
+
+urlpatterns = router.urls

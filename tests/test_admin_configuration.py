@@ -1,0 +1,243 @@
+"""Configuration on the console: saved by the services, refused in sentences, secrets written and not read."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+
+from deliveries.models import Lane, Subscription
+from tests import make
+from tests.callers import browser
+from webhooks.deciders.standard import new_secret
+from webhooks.models import ApiKey, AuditEntry, Source, Subscriber
+from webhooks.services.keys import authenticate
+
+pytestmark = pytest.mark.django_db
+
+URL = "https://billing.example/hook"
+
+
+@pytest.fixture
+def chief() -> Client:
+    return browser(is_superuser=True)
+
+
+def add(client: Client, model: str, **fields: Any) -> Any:
+    return client.post(reverse(f"admin:{model}_add"), fields, follow=True)
+
+
+def change(client: Client, model: str, pk: object, **fields: Any) -> Any:
+    return client.post(reverse(f"admin:{model}_change", args=[pk]), fields, follow=True)
+
+
+def act(client: Client, model: str, action: str, *rows: Any) -> Any:
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return client.post(reverse(f"admin:{model}_changelist"), chosen, follow=True)
+
+
+def said(answer: Any) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+def errors(answer: Any) -> dict[str, list[str]]:
+    return {name: list(found) for name, found in answer.context["adminform"].form.errors.items()}
+
+
+def subscription(**more: Any) -> dict[str, Any]:
+    """The form as a person fills it."""
+    inline = {"secrets-TOTAL_FORMS": "0", "secrets-INITIAL_FORMS": "0"}
+    return {
+        "name": "hook",
+        "url": URL,
+        "event_types": "user.*\norder.*",
+        **inline,
+        **more,
+    }
+
+
+def source(**more: Any) -> dict[str, Any]:
+    inline = {"secrets-TOTAL_FORMS": "0", "secrets-INITIAL_FORMS": "0"}
+    return {"name": "Shop", "slug": "shop", "scheme": "none", "is_enabled": "on", **inline, **more}
+
+
+def test_a_new_subscription_shows_its_secret_once(chief: Client) -> None:
+    answer = add(chief, "deliveries_subscription", subscriber=make.subscriber().pk, **subscription())
+    made = Subscription.objects.get()
+    secret = made.secrets.get().sealed
+    assert said(answer)[0] == f"Its signing secret is {secret} and is not shown again."
+    assert made.event_types == ["user.*", "order.*"]
+    assert Lane.objects.get().subscription == made
+    page = reverse("admin:deliveries_subscription_change", args=[made.pk])
+    assert secret not in chief.get(page).content.decode()
+    assert (AuditEntry.objects.get().actor, LogEntry.objects.get().object_id) == ("ada", str(made.pk))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("url", "billing.example", "The URL must begin with http:// or https://."),
+        ("event_types", "us*er", 'A star stands alone ("*") or after a last dot ("user.*").'),
+        ("event_types", " ", "This field is required."),
+        ("headers", '["x"]', 'Write headers as a JSON object of texts, such as {"x-team": "billing"}.'),
+        (
+            "headers",
+            '{"host": "x"}',
+            "The header host is set by the connection, so a subscription cannot set it.",
+        ),
+        ("secret", "whsec_dG9vIHNob3J0", "The secret must hold 24 to 64 bytes."),
+        ("window", "0", "Choose between 1 and 1,000 requests at once."),
+        ("retry_delays_s", "[-1]", "Each delay must be a number of seconds from 0 to a year."),
+        ("retry_first_s", "50000", "The longest delay must be at least the first delay and at most a year."),
+    ],
+)
+def test_a_wrong_field_is_named(chief: Client, field: str, value: str, sentence: str) -> None:
+    form = subscription(**{field: value})
+    answer = add(chief, "deliveries_subscription", subscriber=make.subscriber().pk, **form)
+    assert errors(answer) == {field: [sentence]}
+    assert not Subscription.objects.exists()
+
+
+def test_a_filter_that_is_not_jmespath_is_refused(chief: Client) -> None:
+    form = subscription(filter="data.[")
+    answer = add(chief, "deliveries_subscription", subscriber=make.subscriber().pk, **form)
+    assert list(errors(answer)) == ["filter"]
+
+
+def test_a_change_is_made_by_the_service_and_keeps_what_is_not_shown(chief: Client) -> None:
+    made = make.subscription(url=URL, headers='{"x-team": "a"}', event_types=["user.*", "order.*"])
+    change(chief, "deliveries_subscription", made.pk, **subscription(retry_max_attempts="3"))
+    made.refresh_from_db()
+    assert (made.retry_max_attempts, json.loads(made.headers)) == (3, {"x-team": "a"})
+    assert AuditEntry.objects.get().after == {"retry_max_attempts": 3}
+    assert Lane.objects.get().revision == 2
+
+
+def test_headers_are_dropped_by_an_empty_object(chief: Client) -> None:
+    made = make.subscription(url=URL, headers='{"x-team": "a"}')
+    change(chief, "deliveries_subscription", made.pk, **subscription(headers="{}"))
+    made.refresh_from_db()
+    assert made.headers == ""
+
+
+def test_a_secret_filled_in_signs_beside_the_old_one(chief: Client) -> None:
+    made, secret = make.subscription(url=URL), new_secret()
+    change(chief, "deliveries_subscription", made.pk, **subscription(secret=secret))
+    assert [kept.sealed for kept in made.secrets.filter(expires_at=None)] == [secret]
+    assert made.secrets.count() == 2
+
+
+def test_the_owner_of_a_subscription_is_settled_for_good(chief: Client) -> None:
+    made, other = make.subscription(url=URL), make.subscriber("other")
+    change(chief, "deliveries_subscription", made.pk, **subscription(subscriber=other.pk))
+    made.refresh_from_db()
+    assert made.subscriber.name == "billing"
+
+
+def test_the_page_says_what_the_schedule_comes_to(chief: Client) -> None:
+    made = make.subscription(url=URL, retry_delays_s=[5, 60], retry_jitter=0)
+    page = chief.get(reverse("admin:deliveries_subscription_change", args=[made.pk]))
+    assert "3 attempts over 1 min 5 s" in page.content.decode()
+
+
+def test_subscriptions_are_paused_and_resumed_from_the_list(chief: Client) -> None:
+    made = make.subscription()
+    assert said(act(chief, "deliveries_subscription", "pause", made)) == ["Paused 1."]
+    assert Lane.objects.get().hold == "paused"
+    assert said(act(chief, "deliveries_subscription", "resume", made)) == ["Resumed 1."]
+    assert Lane.objects.get().hold == ""
+    assert said(act(chief, "deliveries_subscription", "resume", made)) == ["Resumed 0."]
+
+
+def test_what_does_not_apply_to_a_subscription_is_said(chief: Client) -> None:
+    made = make.subscription()
+    act(chief, "deliveries_subscription", "disable", made)
+    answer = act(chief, "deliveries_subscription", "resume", made)
+    assert said(answer)[0] == "hook: This subscription is disabled; resume does not apply to it."
+    assert Lane.objects.get().hold == "disabled"
+
+
+def test_without_permission_a_subscription_is_not_paused() -> None:
+    made = make.subscription()
+    act(browser("deliveries.view_subscription"), "deliveries_subscription", "pause", made)
+    assert Lane.objects.get().hold == ""
+
+
+def test_a_source_is_made_with_its_secret(chief: Client) -> None:
+    secret = new_secret()
+    add(chief, "webhooks_source", **source(scheme="standard-webhooks", secret=secret))
+    made = Source.objects.get()
+    assert (made.slug, made.secrets.get().sealed) == ("shop", secret)
+    page = chief.get(reverse("admin:webhooks_source_change", args=[made.pk])).content.decode()
+    assert secret not in page and secret[-4:] in page
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"slug": "No Slug"}, "slug"),
+        ({"scheme": "standard-webhooks"}, "secret"),
+        ({"scheme": "standard-webhooks", "secret": "short"}, "secret"),
+        ({"scheme": "magic"}, "scheme"),
+        ({"id_from": "data.["}, "id_from"),
+        ({"type_from": "header:"}, "type_from"),
+    ],
+)
+def test_a_wrong_field_of_a_source_is_named(chief: Client, more: dict[str, str], field: str) -> None:
+    assert list(errors(add(chief, "webhooks_source", **source(**more)))) == [field]
+    assert not Source.objects.exists()
+
+
+def test_a_slug_that_is_taken_is_refused(chief: Client) -> None:
+    make.source("shop")
+    assert list(errors(add(chief, "webhooks_source", **source()))) == ["slug"]
+
+
+def test_a_source_is_changed_and_takes_a_second_secret(chief: Client) -> None:
+    made = make.source("shop")
+    first, second = new_secret(), new_secret()
+    for secret in (first, second):
+        change(chief, "webhooks_source", made.pk, **source(scheme="standard-webhooks", secret=secret))
+    made.refresh_from_db()
+    assert made.scheme == "standard-webhooks"
+    assert {kept.sealed for kept in made.secrets.filter(expires_at=None)} == {first, second}
+
+
+def test_a_subscriber_is_made_and_renamed(chief: Client) -> None:
+    add(chief, "webhooks_subscriber", name="Billing")
+    change(chief, "webhooks_subscriber", Subscriber.objects.get().pk, name="Finance")
+    assert Subscriber.objects.get().name == "Finance"
+    assert list(AuditEntry.objects.order_by("pk").values_list("verb", flat=True)) == ["create", "rename"]
+
+
+def test_a_new_key_is_shown_once_and_works(chief: Client) -> None:
+    answer = add(chief, "webhooks_apikey", name="ci", role="publisher")
+    plain = said(answer)[0].removeprefix("The key is ").removesuffix(" and is not shown again.")
+    found = authenticate(plain)
+    assert found is not None and found.role == "publisher"
+    assert plain not in chief.get(reverse("admin:webhooks_apikey_changelist")).content.decode()
+
+
+def test_a_key_cannot_expire_in_the_past(chief: Client) -> None:
+    answer = add(chief, "webhooks_apikey", role="viewer", expires_at_0="2001-01-01", expires_at_1="00:00:00")
+    assert errors(answer) == {"expires_at": ["A key cannot expire in the past."]}
+    assert not ApiKey.objects.exists()
+
+
+def test_a_key_is_revoked_from_the_list(chief: Client) -> None:
+    add(chief, "webhooks_apikey", name="ci", role="viewer")
+    key = ApiKey.objects.get()
+    assert said(act(chief, "webhooks_apikey", "revoke", key))[-1] == "Revoked 1."
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+    assert said(act(chief, "webhooks_apikey", "revoke", key))[-1] == "Revoked 0."
+
+
+def test_without_permission_a_key_is_not_revoked(chief: Client) -> None:
+    add(chief, "webhooks_apikey", name="ci", role="viewer")
+    key = ApiKey.objects.get()
+    act(browser("webhooks.view_apikey", name="bob"), "webhooks_apikey", "revoke", key)
+    key.refresh_from_db()
+    assert key.revoked_at is None

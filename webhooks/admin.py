@@ -1,0 +1,239 @@
+"""The inbound side on the console. Sources, subscribers and keys change by their services."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from webhooks.deciders.identify import check_place
+from webhooks.deciders.schemes import SCHEMES, choices
+from webhooks.deciders.verify import check_secret
+from webhooks.history_admin import History, Listing, ModelForm, Rows, as_text, who
+from webhooks.ids import PREFIXES
+from webhooks.models import (
+    ApiKey,
+    AuditEntry,
+    Event,
+    EventBody,
+    EventKey,
+    Refusal,
+    Source,
+    SourceSecret,
+    Subscriber,
+)
+from webhooks.services import keys, sources, subscribers
+
+
+class SourceForm(ModelForm):
+    """A secret goes in and is not shown again."""
+
+    scheme = forms.ChoiceField(choices=choices)
+    secret = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="New secret",
+        help_text="Taken beside those that are live, so that a sender can rotate without a gap.",
+    )
+
+    class Meta:
+        model = Source
+        fields = ("name", "slug", "is_enabled", "subscriber", "scheme", "id_from", "type_from")
+
+    def clean_id_from(self) -> str:
+        return self._checked_place("id_from")
+
+    def clean_type_from(self) -> str:
+        return self._checked_place("type_from")
+
+    def clean(self) -> None:
+        row, secret = SCHEMES.get(self.cleaned_data.get("scheme", "")), self.cleaned_data["secret"].strip()
+        if row is None:
+            return
+        if secret:
+            try:
+                check_secret(scheme=row, secret=secret)
+            except ValueError as error:
+                self.add_error("secret", str(error))
+        elif row.needs_secret and not self._has_secret():
+            self.add_error("secret", f"The scheme {row.slug} needs a secret.")
+
+    def _checked_place(self, field: str) -> str:
+        place: str = self.cleaned_data[field]
+        try:
+            if place:
+                check_place(place)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        return place
+
+    def _has_secret(self) -> bool:
+        return SourceSecret.objects.filter(source_id=self.instance.pk, expires_at=None).exists()
+
+
+class SourceSecretRows(Rows):
+    model = SourceSecret
+    fields = readonly_fields = ("hint", "created_at", "expires_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SourceSecret]:
+        return super().get_queryset(request).defer("sealed")
+
+
+@admin.register(Source)
+class SourceAdmin(Listing):
+    form = SourceForm
+    list_display = ("name", "slug", "scheme", "is_enabled", "subscriber", "created_at")
+    list_filter = ("is_enabled", "scheme")
+    list_select_related = ("subscriber",)
+    fields = (*SourceForm.Meta.fields, "secret")
+    ids: ClassVar = {"source": "pk"}
+    texts: ClassVar = ("slug", "name")
+    search_help_text = "A source's id, slug or whole name."
+    inlines = (SourceSecretRows,)
+
+    def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in SourceForm.Meta.fields}
+        secret = form.cleaned_data["secret"].strip()
+        if not change:
+            obj.pk = sources.create_source(secret=secret, **values, **who(request)).pk
+            return
+        if secret:
+            sources.add_secret(source_id=obj.pk, secret=secret, **who(request))
+        sources.update_source(source_id=obj.pk, **values, **who(request))
+
+
+@admin.register(Subscriber)
+class SubscriberAdmin(Listing):
+    list_display = ("name", "created_at")
+    fields = ("name",)
+    ids: ClassVar = {"subscriber": "pk"}
+    texts: ClassVar = ("name",)
+    search_help_text = "A subscriber's id, or its whole name."
+
+    def save_model(self, request: HttpRequest, obj: Subscriber, form: Any, change: bool) -> None:
+        name = form.cleaned_data["name"]
+        if change:
+            subscribers.rename_subscriber(subscriber_id=obj.pk, name=name, **who(request))
+        else:
+            obj.pk = subscribers.create_subscriber(name=name, **who(request)).pk
+
+
+class ApiKeyForm(ModelForm):
+    class Meta:
+        model = ApiKey
+        fields = ("name", "role", "expires_at")
+
+    def clean_expires_at(self) -> datetime | None:
+        at: datetime | None = self.cleaned_data["expires_at"]
+        if at is not None and at <= timezone.now():
+            raise ValidationError("A key cannot expire in the past.")
+        return at
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(Listing):
+    """A key is made and revoked, never changed."""
+
+    list_display = ("name", "role", "shown_prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter))
+    form = ApiKeyForm
+    fields = ApiKeyForm.Meta.fields
+    ids: ClassVar = {"apikey": "pk"}
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("webhooks.change_apikey")
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        made, plain = keys.create_api_key(
+            role=obj.role, name=obj.name, expires_at=obj.expires_at, **who(request)
+        )
+        obj.pk, obj.shown_prefix = made.pk, made.shown_prefix
+        self.message_user(request, f"The key is {plain} and is not shown again.", messages.WARNING)
+
+    @admin.action(description="Revoke selected API keys", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        revoked = 0
+        for key in queryset:
+            if keys.revoke_api_key(key_id=key.pk, **who(request)):
+                self.log_change(request, key, "Revoked.")
+                revoked += 1
+        self.message_user(request, f"Revoked {revoked}.", messages.SUCCESS)
+
+
+class EventAdmin(History):
+    """Registered by the outbound side, which adds what became of it."""
+
+    list_display = ("external_id", "event_type", "source", "state", "size", "received_at")
+    list_filter = ("state", "source")
+    list_select_related = ("source",)
+    ids: ClassVar = {"event": "pk"}
+    texts: ClassVar = ("external_id",)
+    search_help_text = "An event's id, or the sender's id; exactly."
+    readonly_fields: ClassVar[tuple[str, ...]] = ("headers", "body")
+
+    def headers(self, event: Event) -> SafeString | str:
+        if not hasattr(event, "content"):
+            return "dropped by retention"
+        return as_text("\n".join(f"{name}: {value}" for name, value in event.content.headers).encode())
+
+    def body(self, event: Event) -> SafeString | str:
+        return as_text(event.content.body) if hasattr(event, "content") else "dropped by retention"
+
+
+@admin.register(EventBody)
+class EventBodyAdmin(History):
+    list_display = ("event_id", "content_type")
+    ids: ClassVar = {"event": "pk"}
+    readonly_fields = ("text",)
+
+    def text(self, content: EventBody) -> SafeString:
+        return as_text(content.body)
+
+
+@admin.register(EventKey)
+class EventKeyAdmin(History):
+    list_display = ("source", "kind", "event_id", "duplicates", "conflicts", "first_seen_at", "last_seen_at")
+    list_filter = ("kind",)
+    list_select_related = ("source",)
+    ids: ClassVar = {"event": "event_id"}
+
+
+@admin.register(Refusal)
+class RefusalAdmin(History):
+    list_display = ("reason", "source", "detail", "remote_address", "received_at", "accepted_at")
+    list_filter = ("source",)
+    list_select_related = ("source",)
+    ids: ClassVar = {"refusal": "pk", "event": "event_id"}
+    readonly_fields = ("text",)
+
+    @admin.display(description="Body")
+    def text(self, refusal: Refusal) -> SafeString:
+        return as_text(refusal.body)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(History):
+    list_display = ("at", "actor", "verb", "object_kind", "object_id", "count", "reason")
+    texts: ClassVar = ("object_id",)
+    search_help_text = "The id of what was acted on, such as dlv_…"
+
+    def found_by(self, term: str) -> Q:
+        """The index begins with the kind, which the id's prefix tells."""
+        kinds = [kind for kind, prefix in PREFIXES.items() if term.startswith(f"{prefix}_")]
+        return Q(object_kind__in=kinds, object_id=term)
+
+
+@admin.register(SourceSecret)
+class SourceSecretAdmin(History):
+    list_display = ("source", "hint", "created_at", "expires_at")
+    list_select_related = ("source",)
+    ids: ClassVar = {"source": "source_id"}

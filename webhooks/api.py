@@ -1,0 +1,92 @@
+"""The inbound doors of the REST API: sources, subscribers, and events, which are published here."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.db.models import QuerySet
+from rest_framework import status
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webhooks import store
+from webhooks.authentication import MayPublish
+from webhooks.ids import public_id
+from webhooks.models import Event, Source, Subscriber
+from webhooks.rest import Conflict, Door
+from webhooks.serializers import (
+    EventBrief,
+    EventFilters,
+    EventWhole,
+    Publication,
+    SourceBody,
+    SubscriberBody,
+    find_source,
+)
+from webhooks.services import publish, sources, subscribers
+
+
+class SourceDoor(ListModelMixin, RetrieveModelMixin, Door[Source]):
+    """Found by slug or id."""
+
+    queryset = Source.objects.prefetch_related("secrets")
+    serializer_class = SourceBody
+    kind = "source"
+
+    def find(self, queryset: QuerySet[Source], text: str) -> Source | None:
+        return find_source(queryset, text)
+
+    def create(self, request: Request) -> Response:
+        wanted = SourceBody(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        source = sources.create_source(actor=self.actor, **wanted.validated_data)
+        return Response(self._shown(source.pk), status=status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        source = self.get_object()
+        wanted = SourceBody(source, data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        sources.update_source(source_id=source.pk, actor=self.actor, **wanted.validated_data)
+        return Response(self._shown(source.pk))
+
+    def _shown(self, pk: Any) -> dict[str, Any]:
+        return SourceBody(self.get_queryset().get(pk=pk)).data
+
+
+class SubscriberDoor(ListModelMixin, RetrieveModelMixin, Door[Subscriber]):
+    queryset = Subscriber.objects.all()
+    serializer_class = SubscriberBody
+    kind = "subscriber"
+
+    def create(self, request: Request) -> Response:
+        wanted = SubscriberBody(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        subscriber = subscribers.create_subscriber(actor=self.actor, **wanted.validated_data)
+        return Response(SubscriberBody(subscriber).data, status=status.HTTP_201_CREATED)
+
+
+class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
+    queryset = Event.objects.select_related("source")
+    filters = EventFilters
+    kind = "event"
+    writers = MayPublish
+
+    def get_queryset(self) -> QuerySet[Event]:
+        events = super().get_queryset()
+        return events if self.action == "list" else events.select_related("content")
+
+    def get_serializer_class(self) -> type[EventBrief]:
+        return EventBrief if self.action == "list" else EventWhole
+
+    def create(self, request: Request) -> Response:
+        """Publishes: 201 when stored, 200 when it was already, 409 when its id means something else."""
+        wanted = Publication(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        said = {"event_id": uuid4().hex, **wanted.validated_data}
+        verdict = publish.publish(**said)
+        name = public_id("event", verdict.event_id)
+        if isinstance(verdict, store.Conflict):
+            raise Conflict(f"This id was published before, with other data, as {name}.")
+        is_new = isinstance(verdict, store.Stored)
+        answer = {"id": name, "event_id": said["event_id"], "status": "accepted" if is_new else "duplicate"}
+        return Response(answer, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)

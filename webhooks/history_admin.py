@@ -1,0 +1,156 @@
+"""How the console lists things: uncounted, found by exact id, history unchanged. It registers nothing."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import BinaryField, Field, Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from webhooks.ids import parse_id
+from webhooks.sealing import SealedTextField
+
+if TYPE_CHECKING:  # Django's own classes take no parameter while they run
+    ModelAdmin = admin.ModelAdmin[Any]
+    ModelForm = forms.ModelForm[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+else:
+    ModelAdmin, ModelForm, TabularInline = admin.ModelAdmin, forms.ModelForm, admin.TabularInline
+
+DEEPEST_PAGE = 10_000  # the database reads every row that a page skips
+SHOWN_BYTES = 65_536  # of a body; the rest is counted, not shown
+
+
+class UncountedList(ChangeList):
+    """Fetches one row more than a page holds, to know whether another page follows."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        if not 1 <= self.page_num <= DEEPEST_PAGE:
+            self.page_num = 1
+        rows = self._rows_of(self.page_num)
+        if not rows and self.page_num > 1:
+            self.page_num, rows = 1, self._rows_of(1)
+        self.result_list = rows[: self.list_per_page]
+        self.result_count = self.full_result_count = (self.page_num - 1) * self.list_per_page + len(rows)
+        self.paginator = Paginator(range(self.result_count), self.list_per_page)
+        self.multi_page = self.page_num > 1 or len(rows) > self.list_per_page
+        self.show_full_result_count = self.can_show_all = False
+        self.show_admin_actions = True
+
+    def _rows_of(self, page: int) -> list[Any]:
+        start = (page - 1) * self.list_per_page
+        return list(self.queryset[start : start + self.list_per_page + 1])
+
+
+class Listing(ModelAdmin):
+    """`ids` says which public ids the search box knows, `texts` which columns it compares, exactly."""
+
+    ids: ClassVar[dict[str, str]] = {}
+    texts: ClassVar[tuple[str, ...]] = ()
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_per_page = 50
+    list_select_related: ClassVar[bool | tuple[str, ...]] = False
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions_selection_counter = False  # it offers "select all", which would take in rows nobody saw
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return UncountedList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return (
+            super()
+            .get_queryset(request)
+            .defer(*(field.name for field in _columns(self.model) if _is_hidden(field)))
+        )
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return (*self.ids.values(), *self.texts)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(self.found_by(term)) if term else queryset), False
+
+    def found_by(self, term: str) -> Q:
+        """Equality on indexed columns only: a search must not read a big table."""
+        found = Q(pk__in=[])
+        for kind, lookup in self.ids.items():
+            try:
+                found |= Q((lookup, parse_id(kind, term)))
+            except ValueError:
+                continue
+        for lookup in self.texts:
+            found |= Q((lookup, term))
+        return found
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class History(Listing):
+    """What happened can be looked at, and that is all. Secrets and raw bytes are left out."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        columns = [field.name for field in _columns(self.model) if not _is_hidden(field)]
+        return [*columns, *self.readonly_fields]
+
+
+class Rows(TabularInline):
+    """History on the page of what it belongs to."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class Who(TypedDict):
+    """Whom services name in the audit."""
+
+    actor: str
+    user: User
+
+
+def who(request: HttpRequest) -> Who:
+    user = request.user
+    if not isinstance(user, User):
+        raise PermissionDenied  # the console lets nobody in unnamed; this says so to the type checker too
+    return {"actor": user.get_username(), "user": user}
+
+
+def as_text(body: bytes | memoryview) -> SafeString:
+    """A body on a page: decoded as far as it can be, escaped, and cut where it gets long."""
+    content = bytes(body)
+    text = content[:SHOWN_BYTES].decode(errors="replace")
+    more = len(content) - SHOWN_BYTES
+    return format_html("<pre>{}{}</pre>", text, f"\n… and {more:,} bytes more" if more > 0 else "")
+
+
+def _columns(model: type[Model]) -> "list[Field[Any, Any]]":
+    return list(model._meta.concrete_fields)
+
+
+def _is_hidden(field: "Field[Any, Any]") -> bool:
+    return isinstance(field, SealedTextField | BinaryField)

@@ -1,0 +1,120 @@
+"""How the inbound side reads and writes itself as JSON. Secrets go in and never come out."""
+
+import base64
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from webhooks.deciders.schemes import choices
+from webhooks.ids import parse_id
+from webhooks.models import Event, EventState, Source, Subscriber
+from webhooks.rest import ById, Filters, PublicId, Strict
+
+
+class BySlug(ById):
+    """A source, by its slug or its public id; shown as its slug."""
+
+    def find(self, queryset: QuerySet[Any], text: str) -> Source | None:
+        return find_source(queryset, text)
+
+    def to_representation(self, value: Any) -> str:
+        return str(value.slug)
+
+    def use_pk_only_optimization(self) -> bool:
+        return False
+
+
+def find_source(sources: QuerySet[Source], text: str) -> Source | None:
+    """The slug is tried first, since 32 hex digits can be one. A NUL is no text to PostgreSQL."""
+    if "\0" in text:
+        return None
+    found = sources.filter(slug=text).first()
+    if found is None:
+        try:
+            return sources.filter(pk=parse_id("source", text)).first()
+        except ValueError:
+            return None
+    return found
+
+
+class SecretHint(serializers.Serializer[Any]):
+    """A secret as it may be shown: its last four characters, and until when it is live."""
+
+    hint = serializers.CharField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
+
+
+class SourceBody(Strict):
+    id = PublicId("source", read_only=True)
+    name = serializers.CharField(max_length=200)
+    slug = serializers.CharField(max_length=63)
+    scheme = serializers.ChoiceField(choices=choices(), default="none")
+    secret = serializers.CharField(write_only=True, required=False, max_length=5_000)
+    is_enabled = serializers.BooleanField(required=False)
+    subscriber = ById("subscriber", queryset=Subscriber.objects.all(), required=False, allow_null=True)
+    id_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    type_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    secrets = SecretHint(many=True, read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class SubscriberBody(Strict):
+    id = PublicId("subscriber", read_only=True)
+    name = serializers.CharField(max_length=200)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class EventBrief(serializers.Serializer[Event]):
+    id = PublicId("event")
+    event_id = serializers.CharField(source="external_id")
+    event_type = serializers.CharField()
+    source = BySlug("source", read_only=True)  # type: ignore[assignment]
+    state = serializers.CharField()
+    received_at = serializers.DateTimeField()
+    occurred_at = serializers.DateTimeField()
+    size = serializers.IntegerField()
+
+
+class EventWhole(EventBrief):
+    """With the body as text, or in base64 where it is no UTF-8; both are null once retention dropped it."""
+
+    verified_by = serializers.CharField()
+    content_type = serializers.SerializerMethodField()
+    body = serializers.SerializerMethodField()
+    body_base64 = serializers.SerializerMethodField()
+
+    def get_content_type(self, event: Event) -> str | None:
+        return event.content.content_type if hasattr(event, "content") else None
+
+    def get_body(self, event: Event) -> str | None:
+        try:
+            return _bytes(event).decode() if hasattr(event, "content") else None
+        except UnicodeDecodeError:
+            return None
+
+    def get_body_base64(self, event: Event) -> str | None:
+        if not hasattr(event, "content") or self.get_body(event) is not None:
+            return None
+        return base64.b64encode(_bytes(event)).decode()
+
+
+class EventFilters(Filters):
+    state = serializers.ChoiceField(choices=EventState.choices, required=False)
+    source = BySlug("source", queryset=Source.objects.all(), required=False)  # type: ignore[assignment]
+    event_type = serializers.CharField(required=False, max_length=200)
+    event_id = serializers.CharField(source="external_id", required=False, max_length=500)
+
+
+class Publication(Strict):
+    """What a publisher says happened."""
+
+    source = BySlug("source", queryset=Source.objects.all())  # type: ignore[assignment]
+    event_id = serializers.CharField(required=False, max_length=500)
+    event_type = serializers.CharField(max_length=200)
+    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+
+
+def _bytes(event: Event) -> bytes:
+    return bytes(event.content.body)
