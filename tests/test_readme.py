@@ -1,0 +1,29 @@
+"""The README says what is true of the code beside it."""
+
+import re
+from pathlib import Path
+
+from hub import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_receiver_it_prints_is_the_one_that_runs() -> None:
+    assert (ROOT / "demo/receiver.py").read_text().rstrip() in README
+
+
+def test_its_table_names_every_setting_and_no_other() -> None:
+    table = README.partition("## Settings")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(HUB_[A-Z_]+|DATABASE_URL)`", table))
+    read = set(re.findall(r'"(HUB_[A-Z_]+|DATABASE_URL)"', (ROOT / "hub/settings.py").read_text()))
+    read.add("HUB_DEBUG")
+    assert named == read | {"DATABASE_URL"}
+    assert settings.HUB_PORT == 8000
+
+
+def test_it_gives_every_dependency_its_reason() -> None:
+    wanted = re.findall(r"^([A-Za-z0-9-]+)==", (ROOT / "requirements.in").read_text(), re.MULTILINE)
+    reasons = README.partition("## What it stands on")[2].lower()
+    names = {"djangorestframework": "django rest framework"}
+    assert [name for name in wanted if names.get(name.lower(), name.lower()) not in reasons] == []
