@@ -17,6 +17,7 @@ PATIENCE_S = 15.0
 
 @dataclass
 class Running:
+    slice_s: float = 600.0
     stop: threading.Event = field(default_factory=threading.Event)
     errors: list[BaseException] = field(default_factory=list)
 
@@ -27,7 +28,7 @@ class Running:
             assert holding is not None, "no free seat"
             asyncio.run(
                 Dispatcher(
-                    holding=holding, taken_at=taken_at, should_stop=self.stop.is_set, slice_s=600
+                    holding=holding, taken_at=taken_at, should_stop=self.stop.is_set, slice_s=self.slice_s
                 ).run()
             )
         except BaseException as error:  # noqa: BLE001 (shown by the test that started it)
@@ -37,9 +38,9 @@ class Running:
 
 
 @contextmanager
-def dispatchers(count: int = 1) -> Iterator[Running]:
+def dispatchers(count: int = 1, *, slice_s: float = 600.0) -> Iterator[Running]:
     """`count` dispatchers at work until the block ends; the seats there are must suffice."""
-    running = Running()
+    running = Running(slice_s=slice_s)
     threads = [threading.Thread(target=running.run) for _ in range(count)]
     for thread in threads:
         thread.start()
