@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import time
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ SCHEDULES = (
 def dispatch() -> None:
     """Dispatches for one slice, or ends at once when every seat is taken."""
     taken_at, parent = time.monotonic(), os.getppid()
+    _allow_many_sockets()
     try:
         holding = seats.sit()
         if holding is None:
@@ -41,6 +43,13 @@ def dispatch() -> None:
         log.warning("A dispatcher could not begin: %s", str(error).strip())
     finally:
         connections.close_all()
+
+
+def _allow_many_sockets() -> None:
+    """A thousand requests in flight need more files than a shell's usual 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def retain() -> None:

@@ -61,7 +61,16 @@ def _sqlite(name: str) -> dict[str, Any]:
 
 
 def _postgresql(url: dict[str, Any]) -> dict[str, Any]:
-    options = {"connect_timeout": 5, "application_name": "weir"} | url.get("OPTIONS", {})
+    options = {
+        "connect_timeout": 5,
+        "application_name": "weir",
+        # A process that froze in a transaction, or a machine that vanished, must not hold its locks for ever.
+        "options": "-c idle_in_transaction_session_timeout=20000",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 20_000,  # milliseconds
+    } | url.get("OPTIONS", {})
     return url | {
         "ENGINE": "django.db.backends.postgresql",
         "OPTIONS": options,

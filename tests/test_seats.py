@@ -65,7 +65,9 @@ def test_a_holder_that_died_on_this_host_is_not_waited_for() -> None:
     assert Seat.objects.get(number=1).epoch == 2
 
 
-@pytest.mark.parametrize(("host", "pid"), [("elsewhere", DEAD_PID), (socket.gethostname(), os.getpid())])
+@pytest.mark.parametrize(
+    ("host", "pid"), [("elsewhere", DEAD_PID), (seats._here(), os.getpid()), (socket.gethostname(), DEAD_PID)]
+)
 def test_a_holder_that_may_live_keeps_its_lease(host: str, pid: int) -> None:
     holding = make.seat()
     Seat.objects.filter(number=holding.number).update(host=host, pid=pid)

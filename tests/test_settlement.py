@@ -21,7 +21,7 @@ def holding() -> seats.Holding:
 def tried(delivery: Delivery, status: int, **options) -> settlement.Tried:
     outcome = Outcome.OK if status == 200 else Outcome.SERVER_ERROR
     lane = delivery.subscription_id
-    order = orders.load(revisions={lane: 1}, now=make.now())[lane]
+    order = orders.load(revisions={lane: 1}, now=make.now()).orders[lane]
     row = claims.Claimed(
         delivery.pk,
         lane,

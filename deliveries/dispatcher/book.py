@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import ceil
 from uuid import UUID
 
 from deliveries.deciders.mixing import Room
@@ -22,6 +23,7 @@ class LanePage:
     hungry: bool = True  # there may be due work that no claim has read yet
     idle_since: float = 0.0
     last_was_first: bool = False
+    is_leaving: bool = False  # above our share: it takes nothing new, and goes when it is empty
 
     def room(self) -> Room:
         held = list(self.in_hand.values())
@@ -40,6 +42,7 @@ class Book:
 
     lanes: dict[UUID, LanePage] = field(default_factory=dict)
     _looks: list[tuple[float, UUID]] = field(default_factory=list)
+    _planned: set[tuple[float, UUID]] = field(default_factory=set)
 
     def open(self, subscription_id: UUID, subscriber_id: UUID, at: float) -> LanePage:
         page = LanePage(subscription_id=subscription_id, subscriber_id=subscriber_id, idle_since=at)
@@ -66,19 +69,34 @@ class Book:
             page.hungry = True
 
     def look_at(self, lane: UUID, at: float) -> None:
-        """Looks at the lane again at this monotonic time: a retry is due then."""
-        heapq.heappush(self._looks, (at, lane))
+        """Looks at the lane again at this monotonic time, or up to 0.1 s later: a retry is due then."""
+        look = (ceil(at * 10) / 10, lane)
+        if look not in self._planned:  # a failing lane has thousands of retries, and one look serves many
+            self._planned.add(look)
+            heapq.heappush(self._looks, look)
 
     def stir_due(self, at: float) -> None:
         while self._looks and self._looks[0][0] <= at:
-            self.stir([heapq.heappop(self._looks)[1]])
+            look = heapq.heappop(self._looks)
+            self._planned.discard(look)
+            self.stir([look[1]])
 
     def next_look(self) -> float | None:
         return self._looks[0][0] if self._looks else None
 
     def hungry(self) -> list[LanePage]:
         """Lanes worth a claim: there may be work, and there is room for it."""
-        return [page for page in self.lanes.values() if page.hungry and len(page.in_hand) < page.window]
+        return [
+            page
+            for page in self.lanes.values()
+            if page.hungry and not page.is_leaving and len(page.in_hand) < page.window
+        ]
+
+    def shed(self, count: int) -> None:
+        """Marks this many more lanes as leaving, those with the least in hand first."""
+        staying = [page for page in self.lanes.values() if not page.is_leaving]
+        for page in sorted(staying, key=lambda page: len(page.in_hand))[:count]:
+            page.is_leaving = True
 
     def idle(self, at: float) -> list[UUID]:
         """Lanes that have had nothing in hand for a while."""
@@ -88,6 +106,11 @@ class Book:
             if not page.in_hand and not page.hungry and at - page.idle_since >= LINGER_S
         ]
 
-    def empty(self) -> list[UUID]:
-        """Lanes of which nothing is in flight: they can pass over to another seat unfelt."""
-        return [lane for lane, page in self.lanes.items() if not page.in_hand]
+    def staying(self) -> int:
+        return sum(not page.is_leaving for page in self.lanes.values())
+
+    def leaving(self, *, all_of_them: bool) -> list[UUID]:
+        """Lanes to let go, of which nothing is in flight: they pass over to another seat unfelt."""
+        return [
+            lane for lane, page in self.lanes.items() if not page.in_hand and (page.is_leaving or all_of_them)
+        ]

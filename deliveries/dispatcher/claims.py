@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from deliveries.deciders.mixing import Room, mix
 from deliveries.models import Delivery, DeliveryBody, DeliveryState, Hold, Lane, Phase
@@ -60,16 +60,18 @@ class Claim:
 
 def claim(*, holding: Holding, needs: Mapping[UUID, Need], now: datetime) -> Claim:
     """For each lane that is ours and may move its next deliveries by phase, never one that is in hand already."""
-    revisions = _moving(holding, needs, now)
+    revisions = moving(holding=holding, lanes=needs, now=now)
     rows: dict[UUID, list[Claimed]] = {lane: [] for lane in revisions}
     for row in _due(revisions, needs, now):
         rows[row.lane_id].append(row)
     chosen: list[Claimed] = []
     more: set[UUID] = set()
     for lane, found in rows.items():
-        taken = mix(needs[lane].room, [[row for row in found if row.phase == phase] for phase in Phase])
+        queues = [[row for row in found if row.phase == phase] for phase in Phase]
+        taken = mix(needs[lane].room, queues)
         chosen += taken
-        if len(found) > len(taken) or len(found) >= needs[lane].room.total:
+        limit = _limit(needs[lane].room.total)
+        if len(found) > len(taken) or any(len(queue) == limit for queue in queues):
             more.add(lane)
     return Claim(deliveries=chosen, revisions=revisions, more=frozenset(more))
 
@@ -90,20 +92,23 @@ def rendered(claimed: Iterable[Claimed]) -> dict[UUID, bytes]:
     return {delivery: bytes(body) for delivery, body in rows}
 
 
-def _moving(holding: Holding, needs: Mapping[UUID, Need], now: datetime) -> dict[UUID, int]:
+def moving(*, holding: Holding, lanes: Collection[UUID], now: datetime) -> dict[UUID, int]:
+    """Those of the lanes that are ours and may send, with their revision."""
     ours = Q(seat_id=holding.number, seat_epoch=holding.epoch, hold=Hold.NONE)
     quiet_over = Q(not_before__isnull=True) | Q(not_before__lte=now)
-    lanes = Lane.objects.filter(ours, quiet_over, subscription_id__in=list(needs))
-    return dict(lanes.values_list("subscription_id", "revision"))
+    found = Lane.objects.filter(ours, quiet_over, subscription_id__in=list(lanes))
+    return dict(found.values_list("subscription_id", "revision"))
 
 
 def _due(lanes: Collection[UUID], needs: Mapping[UUID, Need], now: datetime) -> Iterator[Claimed]:
+    if connection.vendor != "postgresql":
+        yield from _read_one_by_one(lanes, needs, now)
+        return
     by_limit: dict[int, list[UUID]] = {}
     for lane in lanes:
         by_limit.setdefault(_limit(needs[lane].room.total), []).append(lane)
-    read = _read_together if connection.vendor == "postgresql" else _read_one_by_one
     for limit, group in by_limit.items():
-        yield from read(limit, group, [delivery for lane in group for delivery in needs[lane].in_hand], now)
+        yield from _read_together(limit, group, [each for lane in group for each in needs[lane].in_hand], now)
 
 
 def _limit(wanted: int) -> int:
@@ -136,12 +141,22 @@ def _read_together(limit: int, lanes: list[UUID], in_hand: list[UUID], now: date
         yield from (Claimed(*row) for row in cursor.fetchall())
 
 
-def _read_one_by_one(limit: int, lanes: list[UUID], in_hand: list[UUID], now: datetime) -> Iterator[Claimed]:
-    """SQLite has no LATERAL, and a read costs it microseconds."""
+def _read_one_by_one(lanes: Collection[UUID], needs: Mapping[UUID, Need], now: datetime) -> Iterator[Claimed]:
+    """SQLite has no LATERAL, and a read costs it microseconds; so first ask which reads find anything."""
     columns = (*_DELIVERY, *(f"event__{name}" for name in _EVENT))
-    for lane in lanes:
-        for phase in Phase:
-            due = Delivery.objects.filter(
-                subscription_id=lane, state=DeliveryState.PENDING, phase=phase.value, due_at__lte=now
-            ).exclude(id__in=in_hand)
+    for lane, *is_due in _with_work(lanes, now):
+        limit = _limit(needs[lane].room.total)
+        for phase in (phase for phase, found in zip(Phase, is_due, strict=True) if found):
+            due = _queue(lane, phase, now).exclude(id__in=needs[lane].in_hand)
             yield from (Claimed(*row) for row in due.order_by("due_at", "id").values_list(*columns)[:limit])
+
+
+def _with_work(lanes: Collection[UUID], now: datetime) -> Iterable[tuple[Any, ...]]:
+    phases = {phase.name.lower(): Exists(_queue(OuterRef("pk"), phase, now)) for phase in Phase}
+    return Lane.objects.filter(pk__in=lanes).annotate(**phases).values_list("pk", *phases)
+
+
+def _queue(lane: UUID | OuterRef, phase: Phase, now: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
+        subscription_id=lane, state=DeliveryState.PENDING, phase=phase.value, due_at__lte=now
+    )

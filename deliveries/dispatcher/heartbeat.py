@@ -22,7 +22,6 @@ class Heartbeat(threading.Thread):
         self.lease_end = taken_at + seats.LEASE_S
         self.is_lost = False
         self._stopped = threading.Event()
-        self._sampled_at = 0.0
 
     def run(self) -> None:
         pause = 0.0
@@ -42,13 +41,29 @@ class Heartbeat(threading.Thread):
                 self._stopped.set()
                 return 0.0
             self.lease_end = asked_at + seats.LEASE_S
-            self._sample(asked_at)
         except Error:  # the dispatcher's own turns say so
             connection.close()
             return RETRY_S
         return seats.RENEW_S
 
-    def _sample(self, at: float) -> None:
-        if at - self._sampled_at >= SAMPLE_S:
-            depths.sample_if_old(SAMPLE_S)
-            self._sampled_at = at
+
+class Sampler(threading.Thread):
+    """Looks how deep the lanes are now and then; in a thread of its own, for a long look must not cost the seat."""
+
+    def __init__(self) -> None:
+        super().__init__(name="weir-depths", daemon=True)
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        pause = 0.0
+        while not self._stopped.wait(pause):
+            pause = SAMPLE_S
+            try:
+                depths.sample_if_old(SAMPLE_S - 1)
+            except Error:  # the dispatcher's own turns say so
+                connection.close()
+        connection.close()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()

@@ -34,19 +34,24 @@ class Slept:
 
 def quota(now: datetime) -> int:
     """How many lanes one seat may hold: its share of those that have work or an owner."""
-    active = Lane.objects.filter(hold=Hold.NONE, next_due_at__lte=now).count()
+    active = Lane.objects.filter(Q(hold=Hold.NONE, next_due_at__lte=now) | Q(seat__isnull=False)).count()
     return max(1, ceil(active / live_seats()))
 
 
-def take(*, holding: Holding, now: datetime, most: int) -> list[Taken]:
-    """Leases up to `most` free lanes that have work due, the longest waiting first."""
+def take(*, holding: Holding, now: datetime, most: int, known: Collection[UUID] = ()) -> list[Taken]:
+    """Leases up to `most` free lanes that have work due, the longest waiting first.
+
+    `known` are the lanes in hand. A lane that is ours without being known was taken by a commit that was heard
+    of as a failure: it is taken again, or nobody would serve it.
+    """
     if most <= 0:
         return []
     with transaction.atomic():
         fence(holding)
         # NO KEY, so that a router adding deliveries (KEY SHARE) does not make us skip the lane.
         free = (
-            _free(Lane.objects.filter(hold=Hold.NONE, next_due_at__lte=now))
+            _free(Lane.objects.filter(hold=Hold.NONE, next_due_at__lte=now), holding)
+            .exclude(subscription_id__in=known)
             .order_by("next_due_at")
             .select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked, no_key=True)
         )
@@ -76,10 +81,9 @@ def sleep(*, holding: Holding, lanes: Collection[UUID], now: datetime) -> Slept:
     """
     with transaction.atomic():
         fence(holding)
-        _lock(holding, lanes)
-        due = _next_due(lanes)
+        due = _next_due(_lock(holding, lanes))
         awake = {lane for lane, (at, is_held) in due.items() if at is not None and at <= now and not is_held}
-        _let_go(holding, {lane: at for lane, (at, _) in due.items() if lane not in awake})
+        _let_go({lane: at for lane, (at, _) in due.items() if lane not in awake})
     return Slept(asleep=frozenset(set(lanes) - awake), awake=frozenset(awake))
 
 
@@ -87,22 +91,23 @@ def release(*, holding: Holding, lanes: Collection[UUID]) -> None:
     """Lets lanes go whether or not they have work: another seat may take them at once."""
     with transaction.atomic():
         fence(holding)
-        _lock(holding, lanes)
-        _let_go(holding, {lane: at for lane, (at, _) in _next_due(lanes).items()})
+        _let_go({lane: at for lane, (at, _) in _next_due(_lock(holding, lanes)).items()})
 
 
-def _free(lanes: QuerySet[Lane]) -> QuerySet[Lane]:
+def _free(lanes: QuerySet[Lane], holding: Holding) -> QuerySet[Lane]:
     owner = Seat.objects.filter(number=OuterRef("seat_id"), epoch=OuterRef("seat_epoch"))
-    return lanes.filter(Q(seat__isnull=True) | ~Exists(owner))
+    others = owner.exclude(number=holding.number, epoch=holding.epoch)
+    return lanes.filter(Q(seat__isnull=True) | ~Exists(others))
 
 
 def _mine(holding: Holding) -> QuerySet[Lane]:
     return Lane.objects.filter(seat_id=holding.number, seat_epoch=holding.epoch)
 
 
-def _lock(holding: Holding, lanes: Collection[UUID]) -> None:
+def _lock(holding: Holding, lanes: Collection[UUID]) -> list[UUID]:
+    """Those of the lanes that are still ours: one let go by a commit we never heard of may be another's by now."""
     rows = _mine(holding).filter(subscription_id__in=lanes).order_by("subscription_id")
-    list(rows.select_for_update().values_list("subscription_id"))
+    return list(rows.select_for_update().values_list("subscription_id", flat=True))
 
 
 def _next_due(lanes: Collection[UUID]) -> dict[UUID, tuple[datetime | None, bool]]:
@@ -128,7 +133,7 @@ def _soonest(dues: Iterable[datetime | None], not_before: datetime | None) -> da
     return max(soonest, not_before) if soonest and not_before else soonest
 
 
-def _let_go(holding: Holding, lanes: dict[UUID, datetime | None]) -> None:
+def _let_go(lanes: dict[UUID, datetime | None]) -> None:
     rows = [
         Lane(subscription_id=lane, seat=None, seat_epoch=None, next_due_at=at) for lane, at in lanes.items()
     ]

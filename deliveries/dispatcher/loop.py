@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import Error, connections
@@ -20,12 +22,13 @@ from django.db import Error, connections
 from deliveries.deciders.address import EgressPolicy
 from deliveries.deciders.outcome import Decision, Outcome, decide
 from deliveries.deciders.retry import retry_after_s
+from webhooks import wake
 from webhooks.ids import uuid7
 from webhooks.wake import EVENTS
 
 from . import seats
 from .client import Client
-from .heartbeat import Heartbeat
+from .heartbeat import Heartbeat, Sampler
 from .jobs import Job, Unsendable
 from .settlement import Failed, Result, Tried
 from .turn import Desk, Wish, Yield
@@ -33,11 +36,13 @@ from .turns import Turns
 from .wakeups import listen
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SWEEP_S = 1.0  # what no wake-up told is found by looking this often
 STOP_LOOK_S = 0.25
 LONGEST_REQUEST_S = 30.0  # no subscription may ask for more
 LEASE_MARGIN_S = 5.0  # a request must be over this long before the lease is
+SUCCESSOR_S = 5.0  # a successor that takes longer to sit finds the lanes let go
 STOP_GRACE_S = 3.0  # on stop, what is in flight may still finish; then it is left to be sent again
 DATABASE_PAUSE_S = 1.0
 
@@ -58,18 +63,22 @@ class Dispatcher:
     _lanes_rang: bool = True
     _swept_at: float = 0.0
     _next_wake: datetime | None = None
+    _handing_over_since: float | None = None
     _draining_since: float | None = None
+    _stopping_since: float | None = None
     _is_troubled: bool = False
 
     def __post_init__(self) -> None:
         self._desk = Desk(self.holding)
         self._turns = Turns(cap=settings.HUB_IN_FLIGHT)
         self._heart = Heartbeat(self.holding, taken_at=self.taken_at)
+        self._sampler = Sampler()
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weir-database")
 
     async def run(self) -> None:
         """Dispatches until its slice is over, it is told to stop, or its seat is lost."""
         self._heart.start()
+        self._sampler.start()
         listener = asyncio.create_task(listen(self._hear))
         try:
             async with Client(EgressPolicy(allow=tuple(settings.HUB_EGRESS_ALLOW))) as self._client:
@@ -89,29 +98,45 @@ class Dispatcher:
             await self._until_stirred()
             await self._look_at_the_time()
             await self._take_turn()
+        for sender in self._senders:
+            sender.cancel()
+        if self._results:  # what was answered during the last turn would otherwise be sent again
+            await self._take_turn()
 
     # -- the database's side
 
     async def _take_turn(self) -> None:
         results, self._results = self._results, []
         wish, out = self._wish(results), Yield()
+        failure: Exception | None = None
         try:
-            await asyncio.get_running_loop().run_in_executor(self._database, self._desk.turn, wish, out)
-        except Error as error:
-            self._complain(str(error).strip())
+            await self._in_database(self._desk.turn, wish, out)
+        except seats.SeatLost:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it was, there are other lanes to serve)
+            failure = error
             if not out.settled:
                 self._results = results + self._results
             self._events_rang = self._lanes_rang = True
+        self._apply(out)
+        if failure:
+            self._complain(failure)
             await self._pause()
         else:
             self._is_troubled = False
-        finally:
-            self._apply(out)
 
-    def _complain(self, error: str) -> None:
-        if not self._is_troubled:
-            log.warning("The database failed a dispatcher's turn; trying again each second. It said: %s", error)
+    async def _in_database(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._database, work, *args)
+
+    def _complain(self, failure: Exception) -> None:
+        if self._is_troubled:
+            return
         self._is_troubled = True
+        if isinstance(failure, Error):
+            said = str(failure).strip()
+            log.warning("The database failed a dispatcher; trying again each second. It said: %s", said)
+        else:
+            log.error("A dispatcher's turn failed; trying again each second.", exc_info=failure)
 
     def _wish(self, results: list[Result]) -> Wish:
         now = datetime.now(UTC)
@@ -126,7 +151,7 @@ class Dispatcher:
             is_draining=self._draining_since is not None,
             now=now,
         )
-        if self._lanes_rang:
+        if self._lanes_rang or sweep:
             self._desk.book.stir_all()
         self._desk.book.stir_due(clock)
         self._events_rang = self._lanes_rang = False
@@ -139,6 +164,8 @@ class Dispatcher:
             self._turns.set_window(lane, window)
         for lane in out.freed:
             self._turns.finished(lane)
+        for lane in out.recalled:
+            self._desk.drop(self._turns.clear(lane))
         for lane in out.closed:
             self._turns.drop(lane)
         for job in out.jobs:
@@ -158,7 +185,7 @@ class Dispatcher:
 
     async def _pause(self) -> None:
         """Lets a troubled database breathe; the connection is opened anew by the next turn."""
-        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
+        await self._in_database(connections.close_all)
         await asyncio.sleep(DATABASE_PAUSE_S)
 
     # -- the network's side
@@ -269,30 +296,53 @@ class Dispatcher:
     async def _look_at_the_time(self) -> None:
         if self._heart.is_lost:
             raise seats.SeatLost(f"Seat {self.holding.number} was lost.")
-        is_over = time.monotonic() - self.taken_at >= self.slice_s
-        if self._draining_since is None and (is_over or self.should_stop()):
-            self._draining_since = time.monotonic()
-            self._desk.drop(self._turns.clear())
-            if not self.should_stop():
-                await asyncio.get_running_loop().run_in_executor(self._database, self._hand_over)
+        clock = time.monotonic()
+        if self.should_stop():
+            self._stopping_since = self._stopping_since or clock
+            self._drain()
+        elif self._handing_over_since is not None:
+            waited = clock - self._handing_over_since
+            if waited >= SUCCESSOR_S or await self._in_database(_ask, seats.is_succeeded):
+                self._drain()
+        elif clock - self.taken_at >= self.slice_s:
+            self._handing_over_since = clock
+            await self._in_database(_ask, partial(_hand_over, self.holding))
 
-    def _hand_over(self) -> None:
-        """From now on a successor may sit; if this goes unsaid, the schedule starts one within a minute."""
-        with suppress(Error):
-            seats.drain(self.holding)
-            seats.queue_dispatcher()
+    def _drain(self) -> None:
+        """From now on nothing is begun."""
+        if self._draining_since is None:
+            self._draining_since = time.monotonic()
+            for lane in self._desk.book.lanes:
+                self._desk.drop(self._turns.clear(lane))
 
     def _is_done(self) -> bool:
         if self._draining_since is None:
             return False
         if not self._desk.book.lanes and not self._results:
             return True
-        grace = STOP_GRACE_S if self.should_stop() else settings.HUB_DRAIN_S
-        return time.monotonic() - self._draining_since >= grace
+        clock = time.monotonic()
+        if self._stopping_since is not None and clock - self._stopping_since >= STOP_GRACE_S:
+            return True
+        return clock - self._draining_since >= settings.HUB_DRAIN_S
 
     async def _leave(self) -> None:
         self._heart.stop()
-        with suppress(Error):
-            await asyncio.get_running_loop().run_in_executor(self._database, seats.leave, self.holding)
-        await asyncio.get_running_loop().run_in_executor(self._database, connections.close_all)
+        self._sampler.stop()
+        await self._in_database(_ask, partial(seats.leave, self.holding))
+        await self._in_database(connections.close_all)
         self._database.shutdown()
+        wake.ring(wake.LANES)
+
+
+def _hand_over(holding: seats.Holding) -> bool:
+    """From now on a successor may sit; until it does, we go on. If this fails, the schedule starts one."""
+    seats.drain(holding)
+    seats.queue_dispatcher()
+    return True
+
+
+def _ask(question: Callable[[], object]) -> bool:
+    """What a dispatcher can do without: with the database away, the answer is no."""
+    with suppress(Error):
+        return bool(question())
+    return False

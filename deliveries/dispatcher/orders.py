@@ -13,6 +13,9 @@ from deliveries.models import Subscription, SubscriptionSecret
 from deliveries.services.defaults import client_errors_of, headers_of, schedule_of, timeout_of, window_of
 from webhooks.deciders.expressions import Expression, compile_expression
 from webhooks.deciders.standard import Signer
+from webhooks.sealing import Unreadable
+
+FAULTS = (Unreadable, ValueError, TypeError)  # a lost key, or a row that was written past the services
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,8 +33,36 @@ class Orders:
     client_errors: ClientErrors
 
 
-def load(*, revisions: Mapping[UUID, int], now: datetime) -> dict[UUID, Orders]:
-    """Reads the orders of these lanes, whatever their number, in two queries."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """The orders that could be made, and of the others why not, in a sentence for a person."""
+
+    orders: dict[UUID, Orders]
+    broken: dict[UUID, str]
+
+
+def load(*, revisions: Mapping[UUID, int], now: datetime) -> Loaded:
+    """Reads the orders of these lanes, whatever their number, in two queries, unless one of them is broken."""
+    try:
+        return Loaded(orders=_read(revisions, now), broken={})
+    except FAULTS:
+        return _load_one_by_one(revisions, now)
+
+
+def _load_one_by_one(revisions: Mapping[UUID, int], now: datetime) -> Loaded:
+    loaded = Loaded(orders={}, broken={})
+    for lane, revision in revisions.items():
+        try:
+            loaded.orders.update(_read({lane: revision}, now))
+        except FAULTS as fault:
+            # What a ValueError says may quote what it could not read.
+            loaded.broken[lane] = (
+                str(fault) if isinstance(fault, Unreadable) else "Its settings cannot be read."
+            )
+    return loaded
+
+
+def _read(revisions: Mapping[UUID, int], now: datetime) -> dict[UUID, Orders]:
     live = SubscriptionSecret.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
     rows = Subscription.objects.filter(id__in=list(revisions)).prefetch_related(
         Prefetch("secrets", queryset=live.order_by("-created_at", "-id"))

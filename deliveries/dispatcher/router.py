@@ -1,8 +1,9 @@
 """Turns stored events into deliveries owed, in one transaction a batch. It sends nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from deliveries.models import Delivery, DeliveryState
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.lanes import hold_lanes, wake_sleeping
 from webhooks.deciders.expressions import ExpressionFailed, parse_json
+from webhooks.deciders.wording import storable
 from webhooks.ids import uuid7
 from webhooks.models import Event, EventBody, EventState
 
@@ -22,7 +24,10 @@ from .routes import Routes
 from .seats import Holding, fence
 
 EVENTS = 500  # events looked at in one transaction
+BYTES = 16 * 1024 * 1024  # bodies read for filters at once
+FILTERS_S = 0.05  # one subscription's costly filter may keep the others' deliveries waiting no longer
 DELIVERIES = 5000  # deliveries inserted in one transaction: some 100 ms of PostgreSQL's time
+ERROR_LENGTH = 300
 ROUTER_LOCK = 0x57454952  # "WEIR": one router at a time, since two would only do each other's work again
 
 
@@ -42,6 +47,7 @@ class Arrived(NamedTuple):
     source_id: UUID
     event_type: str
     external_id: str
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +69,7 @@ def route(*, holding: Holding, routes: Routes, now: datetime) -> Routed:
         if not waiting:
             return Routed(lanes=frozenset(), events=0, more=False)
         matches = _matches(waiting, routes.current())
-        whole, owed = _batch(waiting, matches)
+        whole, owed = _batch([event for event in waiting if event.id in matches], matches)
         lanes = {each.subscription_id for each in owed if not each.failure}
         hold_lanes(connection, lanes)
         _insert(owed, now)
@@ -83,16 +89,34 @@ def _alone() -> bool:
 
 
 def _waiting() -> list[Arrived]:
-    columns = ("id", "source_id", "event_type", "external_id")
+    columns = ("id", "source_id", "event_type", "external_id", "size")
     waiting = Event.objects.filter(state=EventState.RECEIVED).order_by("id")
     return [Arrived(*row) for row in waiting.values_list(*columns)[:EVENTS]]
 
 
 def _matches(events: Sequence[Arrived], table: MatchTable) -> dict[UUID, list[Owed]]:
+    """Who is owed which event: for as many, from the first, as memory and a moment's time allow; at least one."""
     candidates = {event.id: table.candidates(event.source_id, event.event_type) for event in events}
-    filtered = [event for event, found in candidates.items() if any(wanted.filter for wanted in found)]
-    bodies = dict(EventBody.objects.filter(event_id__in=filtered).values_list("event_id", "body"))
-    return {event.id: list(_wanted(event, candidates[event.id], bodies)) for event in events}
+    filtered = {event for event, found in candidates.items() if any(wanted.filter for wanted in found)}
+    events = _within_memory(events, filtered)
+    asked = [event.id for event in events if event.id in filtered]
+    bodies = dict(EventBody.objects.filter(event_id__in=asked).values_list("event_id", "body"))
+    deadline = monotonic() + FILTERS_S
+    matches: dict[UUID, list[Owed]] = {}
+    for event in events:
+        matches[event.id] = list(_wanted(event, candidates[event.id], bodies))
+        if monotonic() > deadline:
+            break
+    return matches
+
+
+def _within_memory(events: Sequence[Arrived], filtered: Collection[UUID]) -> Sequence[Arrived]:
+    total = 0
+    for position, event in enumerate(events):
+        total += event.size if event.id in filtered else 0
+        if total > BYTES and position:
+            return events[:position]
+    return events
 
 
 def _wanted(
@@ -115,7 +139,11 @@ def _wanted(
             if wanted.filter.holds(document):
                 yield Owed(event=event, subscription_id=wanted.subscription_id)
         except ExpressionFailed as failure:
-            yield Owed(event=event, subscription_id=wanted.subscription_id, failure=f"Filter: {failure}")
+            yield Owed(
+                event=event,
+                subscription_id=wanted.subscription_id,
+                failure=storable(f"Filter: {failure}", ERROR_LENGTH),
+            )
 
 
 def _batch(
@@ -146,7 +174,11 @@ _COLUMNS = (
 def _insert(owed: Sequence[Owed], now: datetime) -> None:
     made = [(uuid7(), each) for each in owed]
     rows.insert(Delivery, _COLUMNS, [_row(delivery, each, now) for delivery, each in made], ignore=True)
-    bury(deaths=[_death(delivery, each) for delivery, each in made if each.failure], now=now)
+    deaths = {delivery: _death(delivery, each) for delivery, each in made if each.failure}
+    if deaths:
+        # Not those whose pair was there already: their row was passed over.
+        truly = Delivery.objects.filter(id__in=list(deaths)).values_list("id", flat=True)
+        bury(deaths=[deaths[delivery] for delivery in truly], now=now)
 
 
 def _row(delivery: UUID, each: Owed, now: datetime) -> tuple[object, ...]:
@@ -155,7 +187,7 @@ def _row(delivery: UUID, each: Owed, now: datetime) -> tuple[object, ...]:
         delivery, event.id, each.subscription_id, event.source_id, event.event_type, event.external_id,
         DeliveryState.DEAD if dead else DeliveryState.PENDING, 0, now,
         None if dead else now, 0, 0, now, now if dead else None,
-        Outcome.FILTER_FAILED.value if dead else "", each.failure[:300],
+        Outcome.FILTER_FAILED.value if dead else "", each.failure,
         _death(delivery, each).fingerprint if dead else "",
     )  # fmt: skip
 
@@ -168,7 +200,7 @@ def _death(delivery: UUID, each: Owed) -> Death:
         reason=reason.value,
         fingerprint=fingerprint(str(each.subscription_id), reason, None, each.failure),
         status=None,
-        error=each.failure[:300],
+        error=each.failure,
     )
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from deliveries.deciders.matching import MatchTable, Wanted
 from deliveries.models import RouteRevision, Subscription
-from webhooks.deciders.expressions import compile_expression
+from webhooks.deciders.expressions import Expression, compile_expression
+
+UNREADABLE = compile_expression("abs('this filter is not valid JMESPath')")  # fails on every event
 
 
 @dataclass(slots=True)
@@ -30,7 +32,14 @@ def _read() -> MatchTable:
             subscription_id=subscription,
             source_ids=frozenset([source] if source else []),
             patterns=tuple(patterns),
-            filter=compile_expression(text) if text else None,
+            filter=_filter(text) if text else None,
         )
         for subscription, source, patterns, text in Subscription.objects.order_by("id").values_list(*columns)
     )
+
+
+def _filter(text: str) -> Expression:
+    try:
+        return compile_expression(text)
+    except ValueError:
+        return UNREADABLE  # written past the services, which refuse it; its events become dead letters

@@ -81,7 +81,10 @@ def _hex(value: UUID) -> str:
 def _run(sql: str, rows: Sequence[Row], types: str | None = None) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            execute_values(cursor.cursor, sql, rows, template=types, page_size=PAGE)
+            with (
+                connection.wrap_database_errors
+            ):  # the driver's own cursor would raise the driver's own errors
+                execute_values(cursor.cursor, sql, rows, template=types, page_size=PAGE)
             return
         for start in range(0, len(rows), PAGE):
             page = rows[start : start + PAGE]

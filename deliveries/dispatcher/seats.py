@@ -6,8 +6,12 @@ settles nothing more.
 
 import os
 import socket
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -20,6 +24,7 @@ from deliveries.models import Seat
 
 LEASE_S = 45  # a holder that says nothing for this long has lost its seat
 RENEW_S = 5  # so that eight renewals may fail before that
+SIT_LOCK = 0x53454154  # "SEAT"
 
 
 class SeatLost(Exception):
@@ -39,17 +44,18 @@ def sit() -> Holding | None:
     """
     _ensure_seats()
     with transaction.atomic():
-        seats = list(_seats().select_for_update().order_by("number"))
+        _one_at_a_time()
+        seats = list(_seats().order_by("number"))
         if sum(_is_live(seat) and not seat.is_draining for seat in seats) >= settings.HUB_SEATS:
             return None
-        free = next((seat for seat in seats if not _is_live(seat)), None)
+        free = _locked(seat.number for seat in seats if not _is_live(seat)).first()
         if free is None:
             return None
         Seat.objects.filter(number=free.number).update(
             epoch=F("epoch") + 1,
             leased_until=Now() + timedelta(seconds=LEASE_S),
             is_draining=False,
-            host=socket.gethostname(),
+            host=_here(),
             pid=os.getpid(),
             taken_at=Now(),
             seen_at=Now(),
@@ -95,8 +101,7 @@ def reap() -> int:
     if not gone:
         return 0
     with transaction.atomic():
-        seats = _seats().select_for_update().filter(number__in=gone).order_by("number")
-        still = [seat.number for seat in seats if seat.leased_until and not _is_live(seat)]
+        still = [seat.number for seat in _locked(gone) if seat.leased_until and not _is_live(seat)]
         return _vacate(Seat.objects.filter(number__in=still))
 
 
@@ -105,16 +110,20 @@ def alive() -> bool:
     return Seat.objects.filter(leased_until__gt=Now()).exists()
 
 
+def is_succeeded() -> bool:
+    """Whether those who drain are no longer needed: every working seat is taken."""
+    return live_seats() >= settings.HUB_SEATS and _working().exists()
+
+
 def live_seats() -> int:
     """How many dispatchers share the lanes (draining ones don't count), at least one."""
-    return max(1, Seat.objects.filter(leased_until__gt=Now(), is_draining=False).count())
+    return max(1, _working().count())
 
 
 def steward() -> None:
     """One look of a cluster's main process: frees dead seats and queues a dispatcher where one is missing."""
     reap()
-    sitting = Seat.objects.filter(leased_until__gt=Now(), is_draining=False).count()
-    if sitting < settings.HUB_SEATS and not OrmQ.objects.filter(lock__lte=Now()).exists():
+    if _working().count() < settings.HUB_SEATS and not OrmQ.objects.filter(lock__lte=Now()).exists():
         queue_dispatcher()
 
 
@@ -123,8 +132,27 @@ def queue_dispatcher() -> None:
     async_task("deliveries.tasks.dispatch", save=False)
 
 
+def _working() -> QuerySet[Seat]:
+    return Seat.objects.filter(leased_until__gt=Now(), is_draining=False)
+
+
 def _vacate(seats: QuerySet[Seat]) -> int:
     return seats.update(epoch=F("epoch") + 1, leased_until=None, is_draining=False, pid=None)
+
+
+def _one_at_a_time() -> None:
+    """Two who sit down together would both count one seat too few; only those who sit down wait for each other."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIT_LOCK])
+
+
+def _locked(numbers: Iterable[int]) -> QuerySet[Seat]:
+    """FOR UPDATE, which waits for nobody: a seat whose holder froze inside a transaction is passed over."""
+    can_skip = connection.features.has_select_for_update_skip_locked
+    return (
+        _seats().filter(number__in=list(numbers)).order_by("number").select_for_update(skip_locked=can_skip)
+    )
 
 
 def _ensure_seats() -> None:
@@ -138,13 +166,25 @@ def _seats() -> QuerySet[Seat]:
     return Seat.objects.annotate(is_leased=leased)
 
 
+@cache
+def _here() -> str:
+    """Where a pid means what it says: this machine, since it was started, and this container."""
+    marks = [socket.gethostname()]
+    with suppress(OSError):
+        marks += [
+            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            os.readlink("/proc/self/ns/pid"),
+        ]
+    return " ".join(marks)
+
+
 def _is_live(seat: Seat) -> bool:
     return bool(getattr(seat, "is_leased", False)) and not _died_here(seat)
 
 
 def _died_here(seat: Seat) -> bool:
     """A lease outlives its holder after a kill; on the holder's own host we need not wait for it to end."""
-    if seat.host != socket.gethostname() or not seat.pid:
+    if seat.host != _here() or not seat.pid:
         return False
     try:
         os.kill(seat.pid, 0)

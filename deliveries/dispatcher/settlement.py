@@ -11,6 +11,7 @@ from deliveries.deciders.outcome import Decision, Outcome, fingerprint
 from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
+from webhooks.deciders.wording import storable
 
 from . import client, lanes, rows
 from .jobs import Job, Unsendable
@@ -43,6 +44,20 @@ class Failed:
 
 
 Result = Tried | Failed
+
+
+def unwritable(result: Result) -> Failed:
+    """The same delivery as a dead letter that says so, since what came of it cannot be written down."""
+    job = Unsendable(
+        row=result.job.row,
+        orders=result.job.orders,
+        outcome=Outcome.UNSENDABLE,
+        error="What came of it could not be recorded; the log says why.",
+    )
+    return Failed(
+        job=job, decision=Decision(state="dead", reason=Outcome.UNSENDABLE), took_slot=result.took_slot
+    )
+
 
 _UPDATE = """
 WITH v(id, state, phase, due_at, settled_at, attempts, last_attempt_at, last_outcome, last_status,
@@ -83,7 +98,7 @@ def _record(tried: Sequence[Tried]) -> None:
         attempt, job, answer = result.attempt_id, result.job, result.exchange
         attempts.append(
             (attempt, job.row.delivery_id, job.number, job.row.phase, result.started_at, result.duration_ms,
-             answer.outcome.value, answer.status, answer.error[:ERROR_LENGTH])
+             answer.outcome.value, answer.status, _error(result))
         )  # fmt: skip
         exchanges.append(
             (attempt, job.orders.url, result.request_headers, answer.response_headers, answer.response_body,
@@ -127,7 +142,8 @@ def _outcome(result: Result) -> Outcome:
 
 
 def _error(result: Result) -> str:
-    return (result.exchange.error if isinstance(result, Tried) else result.job.error)[:ERROR_LENGTH]
+    text = result.exchange.error if isinstance(result, Tried) else result.job.error
+    return storable(text, ERROR_LENGTH)
 
 
 def _status(result: Result) -> int | None:

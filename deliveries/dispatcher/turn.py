@@ -4,22 +4,29 @@ It runs on one connection in one thread, so a claim never reads what a settle is
 socket and sends nothing; what there is to send it hands back.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
+
 from deliveries.models import Phase
+from deliveries.services.holds import disable_unreadable
 from webhooks import wake
 
 from . import claims, lanes, orders, router, settlement
 from .book import Book, LanePage
 from .jobs import Job, Unsendable, prepare
 from .routes import Routes
-from .seats import Holding, live_seats
+from .seats import Holding, SeatLost, live_seats
 
 BYTES_IN_HAND = 64 * 1024 * 1024  # bodies held in memory at once, whatever the number of lanes
+TRANSFORMS_S = 0.05  # spent on transforms in one turn, while everything else at the database waits
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +53,8 @@ class Yield:
     more_events: bool = False
     next_wake: datetime | None = None
     looked_for_lanes: bool = False
+    look_for_lanes: bool = False
+    recalled: list[UUID] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -61,25 +70,33 @@ class Desk:
     def turn(self, wish: Wish, out: Yield) -> None:
         """Fills `out` step by step, each step a transaction of its own.
 
-        Raises SeatLost when the seat is another's, and the database's errors: what `out` holds then is done,
-        and the rest was not begun or was rolled back.
+        A step that fails does not keep the others from their work, or one event that cannot be routed would
+        stop everything that can be sent; the first failure is raised at the end. Raises SeatLost at once.
         """
-        self._settle(wish, out)
-        look_for_lanes = wish.look_for_lanes
-        if not wish.is_draining:
-            if wish.look_for_events:
-                look_for_lanes |= self._route(wish.now, out)
-            if look_for_lanes:
-                self._share(wish.now, out)
-            self._claim(wish.now, out)
-        self._rest(wish, out)
-        if look_for_lanes or out.closed:
-            out.next_wake, out.looked_for_lanes = lanes.next_wake(wish.now), True
+        out.look_for_lanes = wish.look_for_lanes
+        failures: list[Exception] = []
+        for step in (
+            self._settle,
+            self._route,
+            self._share,
+            self._recall,
+            self._claim,
+            self._rest,
+            self._ahead,
+        ):
+            try:
+                step(wish, out)
+            except SeatLost:
+                raise
+            except Exception as failure:  # noqa: BLE001 (raised below)
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def _settle(self, wish: Wish, out: Yield) -> None:
         if not wish.results:
             return
-        settlement.settle(holding=self.holding, results=wish.results, now=wish.now)
+        self._record(wish.results, wish.now)
         out.settled = True
         clock = time.monotonic()
         for result in wish.results:
@@ -98,54 +115,99 @@ class Desk:
             page.in_hand.pop(row.delivery_id, None)
             page.idle_since = clock
 
-    def _route(self, now: datetime, out: Yield) -> bool:
-        """Routes a batch; whether lanes that are not ours were given work."""
-        routed = router.route(holding=self.holding, routes=self._routes, now=now)
+    def _record(self, results: Sequence[settlement.Result], now: datetime) -> None:
+        """Settles a batch; where something in it cannot be written, each by itself, and that one as a dead letter."""
+        try:
+            settlement.settle(holding=self.holding, results=results, now=now)
+        except (SeatLost, OperationalError, InterfaceError):
+            raise  # nothing is wrong with what was to be written
+        except Exception:
+            log.exception("A batch of %d could not be settled.", len(results))
+            for result in results:
+                self._record_alone(result, now)
+
+    def _record_alone(self, result: settlement.Result, now: datetime) -> None:
+        try:
+            settlement.settle(holding=self.holding, results=[result], now=now)
+        except (SeatLost, OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("What came of a delivery could not be written: %s", result.job.row.delivery_id)
+            settlement.settle(holding=self.holding, results=[settlement.unwritable(result)], now=now)
+
+    def _route(self, wish: Wish, out: Yield) -> None:
+        if not wish.look_for_events or wish.is_draining:
+            return
+        routed = router.route(holding=self.holding, routes=self._routes, now=wish.now)
         out.more_events = routed.more
         strangers = self.book.stir(routed.lanes)
+        out.look_for_lanes |= bool(strangers)
         if strangers and live_seats() > 1:
             wake.ring(wake.LANES)
-        return bool(strangers)
 
-    def _share(self, now: datetime, out: Yield) -> None:
-        """Takes free lanes up to our share, and sheds what is above it as lanes empty."""
-        room = lanes.quota(now) - len(self.book.lanes)
-        taken = lanes.take(holding=self.holding, now=now, most=room)
-        for lane in taken:
-            # It is in the book already where a commit that let it go was heard of as a failure.
-            if lane.subscription_id not in self.book.lanes:
-                out.opened.append(self.book.open(lane.subscription_id, lane.subscriber_id, time.monotonic()))
-        self._read_orders({lane.subscription_id: lane.revision for lane in taken}, now, out)
+    def _share(self, wish: Wish, out: Yield) -> None:
+        """Takes free lanes up to our share, and marks for leaving what is above it."""
+        if not out.look_for_lanes or wish.is_draining:
+            return
+        room = lanes.quota(wish.now) - self.book.staying()
         if room < 0:
-            self._release(self.book.empty()[:-room], out)
+            self.book.shed(-room)
+        taken = lanes.take(holding=self.holding, now=wish.now, most=room, known=list(self.book.lanes))
+        for lane in taken:
+            out.opened.append(self.book.open(lane.subscription_id, lane.subscriber_id, time.monotonic()))
+        self._read_orders({lane.subscription_id: lane.revision for lane in taken}, wish.now, out)
+
+    def _recall(self, wish: Wish, out: Yield) -> None:
+        """Notes the lanes whose waiting jobs are out of date: paused, disabled, or changed by a person."""
+        if not out.look_for_lanes:
+            return
+        busy = [lane for lane, page in self.book.lanes.items() if page.in_hand]
+        revisions = claims.moving(holding=self.holding, lanes=busy, now=wish.now) if busy else {}
+        for lane in busy:
+            known = self._orders.get(lane)
+            if known is None or revisions.get(lane) != known.revision:
+                out.recalled.append(lane)
 
     def _read_orders(self, revisions: dict[UUID, int], now: datetime, out: Yield) -> None:
         stale = orders.stale(self._orders, revisions, now)
         if not stale:
             return
-        fresh = orders.load(revisions={lane: revisions[lane] for lane in stale}, now=now)
-        self._orders |= fresh
-        for lane, order in fresh.items():
+        loaded = orders.load(revisions={lane: revisions[lane] for lane in stale}, now=now)
+        self._orders |= loaded.orders
+        for lane, order in loaded.orders.items():
             self.book.lanes[lane].window = out.windows[lane] = order.window
+        for lane, why in loaded.broken.items():
+            disable_unreadable(subscription_id=lane, now=now, why=why)
 
-    def _claim(self, now: datetime, out: Yield) -> None:
+    def _claim(self, wish: Wish, out: Yield) -> None:
+        now = wish.now
         hungry = self.book.hungry()
-        if not hungry or self.bytes_in_hand >= BYTES_IN_HAND:
+        if not hungry or wish.is_draining or self.bytes_in_hand >= BYTES_IN_HAND:
             return
         needs = {
             page.subscription_id: claims.Need(room=page.room(), in_hand=list(page.in_hand)) for page in hungry
         }
         claim = claims.claim(holding=self.holding, needs=needs, now=now)
         self._read_orders(claim.revisions, now, out)
-        taken = list(self._within_memory(claim.deliveries))
-        bodies, rendered = claims.bodies(taken), claims.rendered(taken)
-        kept_back = {row.lane_id for row in claim.deliveries[len(taken) :]}
+        can_send = [row for row in claim.deliveries if row.lane_id in self._orders]
+        taken = list(self._within_memory(can_send))
+        jobs = self._prepared(taken)
+        kept_back = {row.lane_id for row in can_send[len(jobs) :]}
         for page in hungry:
             page.hungry = page.subscription_id in claim.more or page.subscription_id in kept_back
-        self._pick_up(taken)
-        out.jobs += [
-            prepare(row, self._orders[row.lane_id], bodies=bodies, rendered=rendered) for row in taken
-        ]
+        self._pick_up(taken[: len(jobs)])
+        out.jobs += jobs
+
+    def _prepared(self, rows: Sequence[claims.Claimed]) -> list[Job | Unsendable]:
+        """As many jobs, from the first, as a moment's time allows: a costly transform makes its own lane wait."""
+        bodies, rendered = claims.bodies(rows), claims.rendered(rows)
+        deadline = time.monotonic() + TRANSFORMS_S
+        jobs: list[Job | Unsendable] = []
+        for row in rows:
+            jobs.append(prepare(row, self._orders[row.lane_id], bodies=bodies, rendered=rendered))
+            if time.monotonic() > deadline:
+                break
+        return jobs
 
     def _within_memory(self, rows: Iterable[claims.Claimed]) -> Iterable[claims.Claimed]:
         total = self.bytes_in_hand
@@ -163,20 +225,21 @@ class Desk:
             self.bytes_in_hand += row.size
 
     def _rest(self, wish: Wish, out: Yield) -> None:
-        if wish.is_draining:
-            self._release(self.book.empty(), out)
-            return
-        idle = self.book.idle(time.monotonic())
+        """Lets go what leaves, and puts to sleep what is idle."""
+        leaving = self.book.leaving(all_of_them=wish.is_draining)
+        if leaving:
+            lanes.release(holding=self.holding, lanes=leaving)
+            self._close(leaving, out)
+            wake.ring(wake.LANES)
+        idle = [] if wish.is_draining else self.book.idle(time.monotonic())
         if idle:
             slept = lanes.sleep(holding=self.holding, lanes=idle, now=wish.now)
             self.book.stir(slept.awake)
             self._close(slept.asleep, out)
 
-    def _release(self, empty: Sequence[UUID], out: Yield) -> None:
-        if empty:
-            lanes.release(holding=self.holding, lanes=empty)
-            self._close(empty, out)
-            wake.ring(wake.LANES)
+    def _ahead(self, wish: Wish, out: Yield) -> None:
+        if out.look_for_lanes or out.closed:
+            out.next_wake, out.looked_for_lanes = lanes.next_wake(wish.now), True
 
     def _close(self, gone: Iterable[UUID], out: Yield) -> None:
         for lane in gone:
@@ -188,3 +251,4 @@ class Desk:
         """Puts down deliveries that were claimed and never started; they stay due."""
         for job in jobs:
             self._put_down(job.row, time.monotonic())
+            self.book.stir([job.row.lane_id])

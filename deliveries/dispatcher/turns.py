@@ -105,13 +105,13 @@ class Turns(Generic[Job]):
         self._cap = cap
         self._hold(0)
 
-    def clear(self) -> list[Job]:
-        """Returns everything that was not started; lanes and requests in flight stay as they are."""
-        unsent = [job for lane in self._lanes.values() for job in lane.buffer]
-        for lane in self._lanes.values():
-            lane.buffer.clear()
-            self._place(lane)
-        self._waiting = 0
+    def clear(self, lane_id: Hashable) -> list[Job]:
+        """Returns what the lane has not started; the lane and its requests in flight stay as they are."""
+        lane = self._held_lane(lane_id)
+        unsent = list(lane.buffer)
+        lane.buffer.clear()
+        self._waiting -= len(unsent)
+        self._place(lane)
         return unsent
 
     def add(self, lane_id: Hashable, subscriber: Hashable, window: int) -> None:

@@ -46,10 +46,11 @@ async def _postgresql(hear: Hear) -> None:
 
 
 def _open_postgresql() -> Any:
-    line = connection.get_new_connection(connection.get_connection_params())
-    line.autocommit = True
-    with line.cursor() as cursor:
-        cursor.execute(f"LISTEN {EVENTS}; LISTEN {LANES}")
+    with connection.wrap_database_errors:
+        line = connection.get_new_connection(connection.get_connection_params())
+        line.autocommit = True
+        with line.cursor() as cursor:
+            cursor.execute(f"LISTEN {EVENTS}; LISTEN {LANES}")
     return line
 
 

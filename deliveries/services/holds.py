@@ -48,11 +48,21 @@ def enable(*, subscription_id: UUID, actor: str, user: User | None = None, reaso
 
 def disable_gone(*, subscription_id: UUID, now: datetime) -> None:
     """The endpoint said 410: holds the lane, in the caller's transaction, and leaves one notice."""
+    _disable_unasked(subscription_id, GONE, now)
+
+
+def disable_unreadable(*, subscription_id: UUID, now: datetime, why: str) -> None:
+    """Nothing can be sent with what is stored, such as secrets whose key is lost; one notice says so."""
+    with transaction.atomic():
+        _disable_unasked(subscription_id, why, now)
+
+
+def _disable_unasked(subscription_id: UUID, why: str, now: datetime) -> None:
     moving = Lane.objects.filter(pk=subscription_id, hold__in=[Hold.NONE, Hold.PAUSED])
-    if not moving.update(hold=Hold.DISABLED, hold_reason=GONE, held_at=now, revision=F("revision") + 1):
+    if not moving.update(hold=Hold.DISABLED, hold_reason=why, held_at=now, revision=F("revision") + 1):
         return
     name, subscriber = Subscription.objects.values_list("name", "subscriber__name").get(pk=subscription_id)
-    text = f"{name} of {subscriber} was disabled. {GONE}"
+    text = f"{name} of {subscriber} was disabled. {why}"
     notify(kind="subscription-disabled", object_kind="subscription", object_id=subscription_id, text=text)
 
 
