@@ -1,6 +1,7 @@
 """What django-q2 runs for the outbound side: thin doors, which never raise, since a failed task is no plan."""
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -28,6 +29,7 @@ def dispatch() -> None:
     """Dispatches for one slice, or ends at once when every seat is taken."""
     taken_at, parent = time.monotonic(), os.getppid()
     _allow_many_sockets()
+    _collect_rarely()
     try:
         holding = seats.sit()
         if holding is None:
@@ -50,6 +52,14 @@ def _allow_many_sockets() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _collect_rarely() -> None:
+    """Requests in flight are thousands of objects that all live a while; looking through them for cycles again
+    and again took a third of a dispatcher's time (measured: 560 to 690 µs a delivery, not 365 to 410)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def retain() -> None:

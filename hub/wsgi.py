@@ -1,12 +1,19 @@
-"""What the web server calls."""
+"""What the web server calls. Everything passes the middleware, but for the inbound door, which needs none of it."""
 
+import gc
 import os
-from typing import Any
+from typing import Any, cast
 
 import django
+from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+from django.urls import resolve
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+
+DOOR = "/in/"
 
 
 class HubRequest(WSGIRequest):
@@ -20,8 +27,27 @@ class HubRequest(WSGIRequest):
 
 
 class HubHandler(WSGIHandler):
+    """A sender has no session, no language and no form: middleware for people was a fifth of a receipt's time."""
+
     request_class = HubRequest
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(DOOR):
+            return super().get_response(request)
+        response: Any = _answer_at_the_door(request)
+        response._resource_closers.append(request.close)
+        return cast(HttpResponseBase, response)
+
+
+@convert_exception_to_response
+def _answer_at_the_door(request: HttpRequest) -> HttpResponseBase:
+    match = request.resolver_match = resolve(request.path_info)
+    response = cast(HttpResponseBase, match.func(request, *match.args, **match.kwargs))
+    return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
 
 django.setup(set_prefix=False)
 application = HubHandler()
+gc.collect()
+gc.freeze()  # what was made until now stays for good, so nobody need look through it again
+gc.set_threshold(50_000, 50, 100)

@@ -11,6 +11,7 @@ from . import seats
 
 SAMPLE_S = 15.0  # between two looks at how deep the lanes are
 RETRY_S = 1.0
+JOIN_S = 2.0  # a dispatcher that ends does not wait for a longer look
 
 
 class Heartbeat(threading.Thread):
@@ -66,4 +67,4 @@ class Sampler(threading.Thread):
 
     def stop(self) -> None:
         self._stopped.set()
-        self.join()
+        self.join(JOIN_S)

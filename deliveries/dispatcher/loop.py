@@ -64,6 +64,7 @@ class Dispatcher:
     _swept_at: float = 0.0
     _next_wake: datetime | None = None
     _handing_over_since: float | None = None
+    _asked_at: float = 0.0
     _draining_since: float | None = None
     _stopping_since: float | None = None
     _is_troubled: bool = False
@@ -301,12 +302,17 @@ class Dispatcher:
             self._stopping_since = self._stopping_since or clock
             self._drain()
         elif self._handing_over_since is not None:
-            waited = clock - self._handing_over_since
-            if waited >= SUCCESSOR_S or await self._in_database(_ask, seats.is_succeeded):
+            if clock - self._handing_over_since >= SUCCESSOR_S or await self._is_succeeded(clock):
                 self._drain()
         elif clock - self.taken_at >= self.slice_s:
             self._handing_over_since = clock
             await self._in_database(_ask, partial(_hand_over, self.holding))
+
+    async def _is_succeeded(self, clock: float) -> bool:
+        if clock - self._asked_at < STOP_LOOK_S:
+            return False
+        self._asked_at = clock
+        return await self._in_database(_ask, seats.is_succeeded)
 
     def _drain(self) -> None:
         """From now on nothing is begun."""

@@ -1,0 +1,72 @@
+"""What the web server calls: senders go straight to the door, people pass the middleware."""
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from hub.wsgi import application
+from tests import make
+from webhooks.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def call(
+    path: str, body: bytes = b"", method: str = "POST", **headers: str
+) -> tuple[str, dict[str, str], bytes]:
+    told: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "HTTP_HOST": "127.0.0.1:8000",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": BytesIO(body),
+        "wsgi.url_scheme": "http",
+        **headers,
+    }
+
+    def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Any:
+        told.extend([status, dict(headers)])
+
+    answer: Any = application(environ, start)
+    content = b"".join(answer)
+    answer.close()
+    return told[0], told[1], content
+
+
+def test_a_sender_passes_no_middleware_and_its_event_is_stored() -> None:
+    make.source("shop")
+    status, headers, _ = call("/in/shop", b'{"event_id": "a", "event_type": "t"}')
+    assert status == "202 Accepted"
+    assert "Content-Security-Policy" not in headers
+    assert Event.objects.get().external_id == "a"
+
+
+def test_people_pass_all_of_it() -> None:
+    status, headers, _ = call("/livez", method="GET")
+    assert status == "200 OK"
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+
+
+def test_a_content_type_that_django_cannot_read_is_taken_as_it_is() -> None:
+    make.source("shop")
+    status, _, _ = call("/in/shop", b"{}", CONTENT_TYPE="text/plain; charset*=bogus''x")
+    assert status == "202 Accepted"
+    assert Event.objects.get().content.content_type == "text/plain; charset*=bogus''x"
+
+
+@pytest.mark.parametrize("path", ["/in/", "/in/nobody", "/in/a/b/c", "/in/%00"])
+def test_a_door_that_is_not_there_is_a_plain_404(path: str) -> None:
+    status, _, _ = call(path, b"{}")
+    assert status == "404 Not Found"
+    assert Event.objects.count() == 0
+
+
+def test_a_method_the_door_does_not_know_is_405() -> None:
+    make.source("shop")
+    status, headers, _ = call("/in/shop", method="PUT")
+    assert status == "405 Method Not Allowed"
+    assert "POST" in headers["Allow"]
