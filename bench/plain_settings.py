@@ -1,0 +1,20 @@
+"""The least settings a Django project needs, on the hub's database; BENCH_MIDDLEWARE=hub adds the hub's middleware."""
+
+import os
+
+from hub import settings as hub
+
+HAS_MIDDLEWARE = os.environ.get("BENCH_MIDDLEWARE") == "hub"
+
+SECRET_KEY = hub.SECRET_KEY
+DATABASES = hub.DATABASES
+ALLOWED_HOSTS = hub.ALLOWED_HOSTS
+ROOT_URLCONF = "bench.plain"
+USE_TZ = True
+INSTALLED_APPS = hub.INSTALLED_APPS if HAS_MIDDLEWARE else []
+MIDDLEWARE = hub.MIDDLEWARE if HAS_MIDDLEWARE else []
+TEMPLATES = hub.TEMPLATES
+STATIC_URL = hub.STATIC_URL
+WHITENOISE_USE_FINDERS = hub.WHITENOISE_USE_FINDERS
+PROMETHEUS_EXPORT_MIGRATIONS = hub.PROMETHEUS_EXPORT_MIGRATIONS
+LOGGING = hub.LOGGING
