@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -28,14 +29,14 @@ def main() -> None:
         servers = [server_version(database) for database in wish.on]
     except Unreachable as reason:
         sys.exit(str(reason))
-    figures, broken = [], []
+    load, figures, broken = os.getloadavg()[0], [], []
     for database in wish.on:
         for bench in wish.benches or USUAL:
             try:
                 figures += [(database, figure) for figure in _play(bench, database, wish)]
             except NotMeasured:
                 broken.append(f"{bench} on {database}")
-    print(machine.describe(servers), draw(figures, markdown=wish.markdown), sep="\n\n")
+    print(machine.describe(servers, load=load), draw(figures, markdown=wish.markdown), sep="\n\n")
     if broken:
         sys.exit(f"Not measured, for the reasons above: {', '.join(broken)}.")
 
@@ -56,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     if unknown := set(wish.benches) - {*USUAL, *LONG}:
         parser.error(f"There is no bench called {', '.join(sorted(unknown))}.")
     wish.on = wish.on or list(DATABASES)
-    wish.rounds = wish.rounds or (1 if wish.quick else 3)
+    wish.rounds = max(1, wish.rounds or (1 if wish.quick else 3))
     return wish
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 PACKAGES = ("Django", "django-q2", "psycopg2-binary", "aiohttp", "granian")
 
 
-def describe(servers: list[str]) -> str:
-    """`servers` names the databases with their versions."""
+def describe(servers: list[str], *, load: float) -> str:
+    """`servers` names the databases with their versions; `load` is how busy the machine was with other things."""
     software = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
     return "\n".join(
         (
             f"Machine: {_cores()} cores ({_processor()}), {_memory()} of memory, {platform.platform(terse=True)}",
+            f"Load of the machine before the first bench: {load:.1f}",
             f"Software: {', '.join(software)}",
             f"Databases: {', '.join(servers)}",
         )

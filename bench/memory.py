@@ -23,7 +23,6 @@ def run(extent: Extent) -> Iterator[Figure]:
     with sink() as subscriber:
         fill.backlog(fill.world(lanes=LANES, url=subscriber.url()), deliveries=due)
         with hub() as (_, process):
-            next(extent.each_round("memory"))
             until(lambda: _is_over(process.pid, peaks), "all is sent", seconds=SENT_WITHIN_S, every_s=0.5)
     for part, peak in peaks.items():
         what = f"peak of the largest {part} process, {due:,} deliveries due"

@@ -10,9 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 
@@ -20,13 +18,13 @@ from bench import fill
 from bench.extent import Extent
 from bench.figures import Figure
 from bench.processes import PROC, Seen, family
-from bench.stage import BenchFailed, Process, Sink, ask, hub, sink, until
+from bench.stage import BenchFailed, Process, Question, Sink, asking, hub, sink, until
 from deliveries.models import Delivery, DeliveryState
 from webhooks.models import Event, EventState
 
 RATE = 200
 LANES = 2
-DELAY_MS = 20  # the subscriber takes its time, so that something is always in flight
+DELAY_MS = 10  # the subscriber takes its time, so that something is always in flight
 KILL_EVERY_S = 20.0
 STARTED_WITHIN_S = 90.0  # a supervisor waits longer with each death
 ENDED_WITHIN_S = 180.0
@@ -45,23 +43,21 @@ def run(extent: Extent) -> Iterator[Figure]:
     if not PROC.exists():
         raise BenchFailed("Whom to kill is read from /proc, which this system does not have.")
     seconds = extent.size(300, quick=110)
-    with sink(delay_ms=DELAY_MS) as subscriber, ThreadPoolExecutor(max_workers=1) as beside:
+    with sink(delay_ms=DELAY_MS) as subscriber:
         world = fill.world(lanes=LANES, url=subscriber.url())
         with hub() as (port, process):
             order = {"port": port, "path": f"/in/{fill.SOURCE}", "secret": world.source_secret}
-            load = beside.submit(
-                ask, "bench.load", order | {"prefix": "evt", "rate": RATE, "seconds": seconds}
-            )
-            kills = list(_kill_in_turn(process, load))
-            log = load.result()
+            with asking("bench.load", order | {"prefix": "evt", "rate": RATE, "seconds": seconds}) as load:
+                kills = list(_kill_in_turn(process, load))
+                log = load.answer()
             until(_all_is_settled, "all is settled", seconds=ENDED_WITHIN_S, every_s=0.5)
         yield from _verdict(subscriber, log["accepted"], kills)
 
 
-def _kill_in_turn(hub: Process, load: "Future[Any]") -> Iterator[Kill]:
+def _kill_in_turn(hub: Process, load: Question) -> Iterator[Kill]:
     """Until the load ends, the next victim as soon as there is one again."""
     turn, next_at = 0, time.monotonic() + KILL_EVERY_S / 2
-    while not load.done():
+    while not load.is_answered():
         time.sleep(0.1)
         if time.monotonic() < next_at:
             continue

@@ -11,7 +11,8 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from bench.ground import ROOT
 
@@ -150,19 +151,40 @@ def until(
     raise BenchFailed(f"After {seconds:g} s it is not so that {what}.")
 
 
-def ask(module: str, order: Mapping[str, Any], **environment: str) -> Any:
-    """Runs one of our own programs to its end: a JSON order in, a JSON answer out."""
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        cwd=ROOT,
-        env=os.environ | environment,
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise BenchFailed(f"{module} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout)
+class Question:
+    """One of our own programs at work on a JSON order; its answer is JSON too."""
+
+    def __init__(self, process: Process, output: IO[bytes], module: str) -> None:
+        self._process, self._output, self._module = process, output, module
+
+    def is_answered(self) -> bool:
+        return self._process.poll() is not None
+
+    def answer(self) -> Any:
+        if self._process.wait():
+            raise BenchFailed(f"{self._module} failed.")
+        self._output.seek(0)
+        return json.load(self._output)
+
+
+@contextmanager
+def asking(module: str, order: Mapping[str, Any]) -> Iterator[Question]:
+    # Into files, since an answer may be larger than a pipe and we have other things to do than to empty it.
+    with TemporaryFile() as given, TemporaryFile() as output:
+        given.write(json.dumps(order).encode())
+        given.seek(0)
+        with subprocess.Popen(
+            [sys.executable, "-m", module], cwd=ROOT, stdin=given, stdout=output
+        ) as process:
+            try:
+                yield Question(process, output, module)
+            finally:
+                process.kill()
+
+
+def ask(module: str, order: Mapping[str, Any]) -> Any:
+    with asking(module, order) as question:
+        return question.answer()
 
 
 def free_port() -> int:
