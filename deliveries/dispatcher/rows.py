@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
-from psycopg2.extras import execute_values
 
 Row = Sequence[Any]
 PAGE = 1000  # rows per statement: well inside SQLite's 32,766 variables and a pleasant parse for PostgreSQL
@@ -17,19 +17,54 @@ def insert(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], *, ignore: bool = False
 ) -> None:
     """Inserts `rows`, given in the order of `columns` (field names). `ignore` passes over what exists already."""
-    if not rows:
-        return
-    names = ", ".join(_field(model, column).column for column in columns)
+    names = ", ".join(_names(model, tuple(columns)))
     tail = " ON CONFLICT DO NOTHING" if ignore else ""
-    sql = f"INSERT INTO {model._meta.db_table} ({names}) VALUES %s{tail}"  # noqa: S608 (names of our own models)
-    _run(sql, _prepared(model, columns, rows))
+    # Without the WHERE, SQLite would take ON CONFLICT for a join's condition.
+    sql = f"INSERT INTO {model._meta.db_table} ({names}) SELECT * FROM %s WHERE true{tail}"  # noqa: S608 (names of our own models)
+    _write(model, sql, tuple(columns), rows)
 
 
 def update(model: type[models.Model], *, sql: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Runs `sql`, an UPDATE that holds `%s` where the rows of values `v(<columns>)` belong."""
-    if rows:
-        types = _types(model, tuple(columns)) if connection.vendor == "postgresql" else None
-        _run(sql, _prepared(model, columns, rows), types)
+    """Runs `sql`, an UPDATE that holds `%s` where the table of the rows belongs, `v` with these columns."""
+    _write(model, sql, tuple(columns), rows)
+
+
+def _write(model: type[models.Model], sql: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+    prepare = _document if connection.vendor == "postgresql" else _values
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), PAGE):
+            table, values = prepare(model, columns, rows[start : start + PAGE])
+            cursor.execute(sql.replace("%s", table, 1), values)
+
+
+def _document(
+    model: type[models.Model], columns: tuple[str, ...], rows: Sequence[Row]
+) -> tuple[str, Sequence[Any]]:
+    """The rows as one JSON document: quoted value by value, a settle took twice as long here, and half as long
+    again in PostgreSQL's parser (measured: 68 and 91 µs a delivery, not 34 and 57)."""
+    names, converters = _names(model, columns), _converters(model, columns, "postgresql")
+    document = [
+        {
+            name: value if convert is None or value is None else convert(value)
+            for name, convert, value in zip(names, converters, row, strict=True)
+        }
+        for row in rows
+    ]
+    return f"json_to_recordset(%s) AS v({_types(model, columns)})", [json.dumps(document)]
+
+
+def _values(
+    model: type[models.Model], columns: tuple[str, ...], rows: Sequence[Row]
+) -> tuple[str, Sequence[Any]]:
+    names, converters = ", ".join(_names(model, columns)), _converters(model, columns, "sqlite")
+    group = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    values = [
+        value if convert is None or value is None else convert(value)
+        for row in rows
+        for convert, value in zip(converters, row, strict=True)
+    ]
+    table = f"(WITH given({names}) AS (VALUES {', '.join([group] * len(rows))}) SELECT * FROM given) AS v"  # noqa: S608
+    return table, values
 
 
 @cache
@@ -38,24 +73,22 @@ def _field(model: type[models.Model], name: str) -> Any:
 
 
 @cache
+def _names(model: type[models.Model], columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_field(model, column).column for column in columns)
+
+
+@cache
 def _types(model: type[models.Model], columns: tuple[str, ...]) -> str:
-    """A template that tells PostgreSQL what it cannot guess in a VALUES list: `(%s::uuid, %s::text, …)`."""
-    return "(" + ", ".join(f"%s::{_field(model, name).db_type(connection)}" for name in columns) + ")"
-
-
-def _prepared(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> list[Row]:
-    converters = _converters(model, tuple(columns), connection.vendor)
-    return [
-        [value if convert is None else convert(value) for convert, value in zip(converters, row, strict=True)]
-        for row in rows
-    ]
+    """What each column of the document is: `id uuid, state varchar(10), …`."""
+    fields = (_field(model, column) for column in columns)
+    return ", ".join(f"{field.column} {field.db_type(connection)}" for field in fields)
 
 
 @cache
 def _converters(
     model: type[models.Model], columns: tuple[str, ...], vendor: str
 ) -> tuple[Callable[[Any], Any] | None, ...]:
-    """How each column's values reach the driver; None: as they are.
+    """How each column's values are written; None: as they are.
 
     Not by each field's own preparation: asking it cell by cell took a third of a dispatcher's time.
     """
@@ -65,29 +98,23 @@ def _converters(
 def _converter(field: Any, vendor: str) -> Callable[[Any], Any] | None:
     field = getattr(field, "target_field", field)
     if isinstance(field, models.UUIDField):
-        return _hex
+        return _hex  # both databases take the 32 digits
+    if vendor == "postgresql":
+        return _JSON.get(type(field))
     if isinstance(field, models.JSONField):
         return json.dumps
-    if isinstance(field, models.DateTimeField) and vendor == "sqlite":
-        return connection.ops.adapt_datetimefield_value
-    return None
+    return connection.ops.adapt_datetimefield_value if isinstance(field, models.DateTimeField) else None
 
 
 def _hex(value: UUID) -> str:
-    # Both databases take these 32 digits, and psycopg2 quotes a str some five times as fast as a UUID.
     return value.hex
 
 
-def _run(sql: str, rows: Sequence[Row], types: str | None = None) -> None:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with (
-                connection.wrap_database_errors
-            ):  # the driver's own cursor would raise the driver's own errors
-                execute_values(cursor.cursor, sql, rows, template=types, page_size=PAGE)
-            return
-        for start in range(0, len(rows), PAGE):
-            page = rows[start : start + PAGE]
-            group = "(" + ", ".join(["%s"] * len(page[0])) + ")"
-            values = [value for row in page for value in row]
-            cursor.execute(sql.replace("%s", ", ".join([group] * len(page)), 1), values)
+def _bytea(value: bytes) -> str:
+    return "\\x" + value.hex()
+
+
+_JSON: dict[type, Callable[[Any], Any]] = {
+    models.DateTimeField: datetime.isoformat,
+    models.BinaryField: _bytea,
+}

@@ -60,8 +60,6 @@ def unwritable(result: Result) -> Failed:
 
 
 _UPDATE = """
-WITH v(id, state, phase, due_at, settled_at, attempts, last_attempt_at, last_outcome, last_status,
-       last_latency_ms, last_error, fingerprint) AS (VALUES %s)
 UPDATE deliveries_delivery AS d SET
     state = CASE WHEN d.state = 'pending' THEN v.state ELSE d.state END,
     phase = CASE WHEN d.state = 'pending' THEN v.phase ELSE d.phase END,
@@ -70,7 +68,7 @@ UPDATE deliveries_delivery AS d SET
     attempts = v.attempts, last_attempt_at = v.last_attempt_at, last_outcome = v.last_outcome,
     last_status = v.last_status, last_latency_ms = v.last_latency_ms, last_error = v.last_error,
     fingerprint = v.fingerprint
-FROM v WHERE d.id = v.id"""
+FROM %s WHERE d.id = v.id"""
 _UPDATED = (
     "id", "state", "phase", "due_at", "settled_at", "attempts", "last_attempt_at", "last_outcome",
     "last_status", "last_latency_ms", "last_error", "fingerprint",
