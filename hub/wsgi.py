@@ -41,7 +41,8 @@ class HubHandler(WSGIHandler):
 
 @convert_exception_to_response
 def _answer_at_the_door(request: HttpRequest) -> HttpResponseBase:
-    match = request.resolver_match = resolve(request.path_info)
+    # By the door's own addresses: going through all of the hub's took as long as verifying a signature.
+    match = request.resolver_match = resolve(request.path_info[len(DOOR) - 1 :], "webhooks.urls")
     response = cast(HttpResponseBase, match.func(request, *match.args, **match.kwargs))
     return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
