@@ -115,6 +115,14 @@ HUB_WINDOW = whole("HUB_WINDOW", 10, least=1, most=1_000)
 HUB_TIMEOUT_S = number("HUB_TIMEOUT_S", 15, least=0.1, most=30)
 HUB_CLIENT_ERRORS = choice("HUB_CLIENT_ERRORS", "thrice", among=["once", "thrice", "schedule"])
 
+# A lane's circuit opens when this share of at least so many attempts, settled in the last seconds, failed.
+HUB_CIRCUIT_FAILURE_RATE = number("HUB_CIRCUIT_FAILURE_RATE", 0.5, least=0.01, most=1)
+HUB_CIRCUIT_MIN_VOLUME = whole("HUB_CIRCUIT_MIN_VOLUME", 10, least=1, most=10_000)
+HUB_CIRCUIT_WINDOW_S = number("HUB_CIRCUIT_WINDOW_S", 60, least=1, most=3_600)
+HUB_CIRCUIT_COOLDOWN_S = number("HUB_CIRCUIT_COOLDOWN_S", 5, least=0.1, most=3_600)
+HUB_CIRCUIT_COOLDOWN_CAP_S = number("HUB_CIRCUIT_COOLDOWN_CAP_S", 300, least=0.1, most=86_400)
+HUB_DISABLE_AFTER_S = number("HUB_DISABLE_AFTER_S", 432_000, least=0, most=YEAR_S)  # 0: never
+
 HUB_RETRY_FIRST_S = number("HUB_RETRY_FIRST_S", 1, least=0.01, most=YEAR_S)
 HUB_RETRY_FACTOR = number("HUB_RETRY_FACTOR", 4, least=1, most=100)
 HUB_RETRY_CAP_S = number("HUB_RETRY_CAP_S", 43_200, least=0.01, most=YEAR_S)

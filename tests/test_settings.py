@@ -106,6 +106,8 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
         ("HUB_ENCRYPTION_KEYS", ["hunter2"], "weir.E001"),
         ("HUB_RETRY_CAP_S", 0.5, "weir.E002"),
         ("HUB_PUBLIC_URL", "hub.example.com", "weir.E003"),
+        ("HUB_CIRCUIT_COOLDOWN_CAP_S", 4, "weir.E004"),
+        ("HUB_DISABLE_AFTER_S", 30, "weir.E005"),
         ("HUB_SEATS_ASKED", 99, "weir.W001"),
         ("HUB_DRAIN_S", 1, "weir.W002"),
     ],

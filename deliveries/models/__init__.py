@@ -5,7 +5,17 @@ from .attempt import Attempt, Exchange
 from .cascade import Cascade
 from .dead_letter import DeadLetter, Issue
 from .delivery import Delivery, DeliveryBody, DeliveryState, Phase
-from .lane import Circuit, DepthSample, Hold, Lane, RouteRevision, Seat
+from .lane import (
+    Circuit,
+    CircuitChange,
+    DepthSample,
+    EntityVersion,
+    Hold,
+    Lane,
+    LaneOrder,
+    RouteRevision,
+    Seat,
+)
 from .replay import Replay, ReplayItem
 from .rollup import Rollup
 from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
@@ -15,16 +25,19 @@ __all__ = [
     "Attempt",
     "Cascade",
     "Circuit",
+    "CircuitChange",
     "ClientErrors",
     "DeadLetter",
     "Delivery",
     "DeliveryBody",
     "DeliveryState",
     "DepthSample",
+    "EntityVersion",
     "Exchange",
     "Hold",
     "Issue",
     "Lane",
+    "LaneOrder",
     "Notice",
     "Ordering",
     "Phase",

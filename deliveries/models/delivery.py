@@ -14,7 +14,7 @@ class DeliveryState(models.TextChoices):
     DELIVERED = "delivered", "Delivered"  # the endpoint said 2xx
     DEAD = "dead", "Dead"  # given up; a dead letter waits for a person
     DISCARDED = "discarded", "Discarded"  # a person decided it need not arrive
-    SUPERSEDED = "superseded", "Superseded"  # a newer version of its entity has been sent
+    SUPERSEDED = "superseded", "Superseded"  # a newer version of its entity was seen
 
 
 class Phase(models.IntegerChoices):
@@ -93,6 +93,12 @@ class Delivery(models.Model):
                 fields=["subscription", "due_at", "id"],
                 name="delivery_replay_due_idx",
                 condition=models.Q(state="pending", phase=2),
+            ),
+            # Serves a strictly ordered lane's claim: the oldest that is still owed.
+            models.Index(
+                fields=["subscription", "seq"],
+                name="delivery_head_idx",
+                condition=models.Q(state="pending", seq__isnull=False),
             ),
             # Serves "this subscription's latest deliveries".
             models.Index(fields=["subscription", "id"], name="delivery_subscription_idx"),

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
+from webhooks.ids import uuid7
 from webhooks.models import Subscriber
 
 from .subscription import Subscription
@@ -21,6 +22,15 @@ class Circuit(models.TextChoices):
     OPEN = "open", "Open"  # deliveries are parked, none is attempted
     HALF_OPEN = "half_open", "Half-open"  # exactly one probe is out
     RECOVERING = "recovering", "Recovering"  # the window grows back, one per success
+
+
+class LaneOrder(models.TextChoices):
+    """What a person last asked of a lane's circuit; its owner carries it out."""
+
+    NONE = "", "Nothing"
+    TRIP = "trip", "Trip"  # open the circuit now
+    RESET = "reset", "Reset"  # close it, whatever was counted
+    PROBE = "probe", "Probe now"  # end the cool-down
 
 
 class Seat(models.Model):
@@ -42,8 +52,9 @@ class Seat(models.Model):
 class Lane(models.Model):
     """The queue of one subscription, with its pace.
 
-    Its owner (seat and epoch) alone writes the circuit, the window and the tokens. People write `hold`, and
-    raise `revision` with it; the owner reads both at every claim and never writes them.
+    Its owner (seat and epoch) alone writes the circuit, the window, the tokens, `failing_since` and
+    `order_done`. People write `hold` and `order`, and raise `revision` with them; the owner reads these at every
+    claim and never writes them. Routers alone write `last_seq`.
     """
 
     subscription = models.OneToOneField(Subscription, on_delete=models.CASCADE, primary_key=True)
@@ -68,6 +79,17 @@ class Lane(models.Model):
     window = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Empty: at its cap.")
     tokens = models.FloatField(default=0)
     tokens_at = models.DateTimeField(null=True, blank=True)
+    buckets = models.JSONField(default=list, blank=True, help_text="Lately settled: start, good, faults.")
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="First fault since the last success; empty: it last succeeded."
+    )
+    warned_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a notice said that it is about to be disabled."
+    )
+    order = models.CharField(max_length=10, choices=LaneOrder, default=LaneOrder.NONE, blank=True)
+    order_number = models.PositiveIntegerField(default=0, help_text="Rises with each order.")
+    order_done = models.PositiveIntegerField(default=0, help_text="The last order its owner carried out.")
+    last_seq = models.BigIntegerField(default=0, help_text="The last turn given in a strictly ordered lane.")
 
     class Meta:
         constraints = [
@@ -82,6 +104,7 @@ class Lane(models.Model):
                 condition=models.Q(probe_id__isnull=True) | models.Q(circuit="half_open"),
                 name="lane_probe_while_half_open",
             ),
+            models.CheckConstraint(condition=models.Q(order__in=LaneOrder.values), name="lane_order_known"),
         ]
         indexes = [
             # Serves "which lanes have work and nobody?" and "when does the next one wake?".
@@ -90,6 +113,55 @@ class Lane(models.Model):
 
     def __str__(self) -> str:
         return f"lane of {self.subscription_id}"
+
+
+class CircuitChange(models.Model):
+    """One transition of a lane's circuit: when, from what to what, why, and the attempt that tipped it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="circuit_changes", db_index=False
+    )
+    at = models.DateTimeField(default=timezone.now)
+    before = models.CharField(max_length=10, choices=Circuit)
+    after = models.CharField(max_length=10, choices=Circuit)
+    why = models.CharField(max_length=300, help_text="A sentence.")
+    attempt_id = models.UUIDField(null=True, blank=True, help_text="The attempt that tipped it.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(before__in=Circuit.values, after__in=Circuit.values),
+                name="circuit_change_known",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(before=models.F("after")), name="circuit_change_changes"
+            ),
+        ]
+        # Serves "how did this lane's circuit behave lately?".
+        indexes = [models.Index(fields=["subscription", "id"], name="circuit_change_lane_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.before} → {self.after}"
+
+
+class EntityVersion(models.Model):
+    """The highest version of an entity that a latest-only lane was ever owed."""
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="entity_versions", db_index=False
+    )
+    entity = models.CharField(max_length=500)
+    version = models.BigIntegerField()
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscription", "entity"], name="entity_version_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entity} {self.version}"
 
 
 class RouteRevision(models.Model):

@@ -49,9 +49,21 @@ class Subscription(models.Model):
     retry_max_age_s = models.FloatField("longest age, seconds", null=True, blank=True)
     client_errors = models.CharField(max_length=10, choices=ClientErrors, blank=True)
     window = models.PositiveSmallIntegerField("most requests at once", null=True, blank=True)
-    rate_per_s = models.FloatField("most requests per second", null=True, blank=True)
+    rate_per_s = models.FloatField(
+        "most requests per second", null=True, blank=True, help_text="Empty: no limit."
+    )
     ordering = models.CharField(max_length=10, choices=Ordering, default=Ordering.UNORDERED)
-    latest_only = models.BooleanField(default=False)
+    latest_only = models.BooleanField(
+        default=False, help_text="An older version of an entity is never sent after a newer one was seen."
+    )
+    circuit_failure_rate = models.FloatField("share of failures that opens", null=True, blank=True)
+    circuit_min_volume = models.PositiveIntegerField("fewest attempts to judge by", null=True, blank=True)
+    circuit_window_s = models.FloatField("judged over the last, seconds", null=True, blank=True)
+    circuit_cooldown_s = models.FloatField("first cool-down, seconds", null=True, blank=True)
+    circuit_cooldown_cap_s = models.FloatField("longest cool-down, seconds", null=True, blank=True)
+    disable_after_s = models.FloatField(
+        "disabled after failing for, seconds", null=True, blank=True, help_text="0: never."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

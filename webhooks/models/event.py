@@ -14,7 +14,7 @@ class EventState(models.TextChoices):
     RECEIVED = "received", "Received"  # stored; waits for a router
     ROUTED = "routed", "Routed"  # at least one delivery is owed
     UNMATCHED = "unmatched", "Unmatched"  # no subscription wanted it; kept, so a later one can ask for it
-    QUARANTINED = "quarantined", "Quarantined"  # held back by a cascade guard until a person releases it
+    QUARANTINED = "quarantined", "Quarantined"  # set aside for a person: a cascade guard, or routing failed
 
 
 class Event(models.Model):
