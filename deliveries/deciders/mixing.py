@@ -16,11 +16,13 @@ class Room:
     retries: int = 0
     replays: int = 0
     last_was_first: bool = False  # which side had the last slot; only a window of 1 asks
+    tokens: int | None = None  # how many may begin by the lane's rate; None: it has no limit
 
     @property
     def total(self) -> int:
-        """Slots that are free."""
-        return max(0, self.window - self.firsts - self.retries - self.replays)
+        """Slots that are free and may be filled now."""
+        free = max(0, self.window - self.firsts - self.retries - self.replays)
+        return free if self.tokens is None else min(free, self.tokens)
 
 
 def mix(room: Room, queues: Sequence[Sequence[T]]) -> list[T]:
