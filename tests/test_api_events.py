@@ -60,6 +60,13 @@ def test_the_same_id_with_other_data_is_a_conflict(caller: Caller) -> None:
     assert (Event.objects.count(), Refusal.objects.get().reason) == (1, "id-conflict")
 
 
+def test_an_event_may_say_what_it_is_about(caller: Caller) -> None:
+    answer = caller.post(HOME, wanted(entity="order-7", entity_version=3))
+    assert answer.status_code == 201
+    shown = caller.get(f"{HOME}/{answer.json()['id']}").json()
+    assert (shown["entity"], shown["entity_version"]) == ("order-7", 3)
+
+
 @pytest.mark.parametrize("data", [None, 0, "", [], {}, "text", [1, 2], 12345678901234567890])
 def test_any_json_is_data(caller: Caller, data: Any) -> None:
     assert caller.post(HOME, wanted(data=data)).status_code == 201
@@ -76,6 +83,16 @@ def test_any_json_is_data(caller: Caller, data: Any) -> None:
         ("event_type", "t" * 201),
         ("event_type", ""),
         ("event_type", ["t"]),
+        ("entity", "e" * 501),
+        ("entity", ""),
+        ("entity", ["order-7"]),
+        ("entity_version", 1),
+        ("entity_version", -1),
+        ("entity_version", 2**63),
+        ("entity_version", "first"),
+        ("entity_version", True),
+        ("entity_version", 1.5),
+        ("entity_version", None),
         ("colour", "red"),
     ],
 )

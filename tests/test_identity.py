@@ -1,6 +1,7 @@
 """Which fact a request reports: where ids, types and times are looked for, and what is made of garbage."""
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -171,3 +172,52 @@ def test_a_place_that_is_none_is_refused_when_it_is_saved(place: str) -> None:
 @pytest.mark.parametrize("place", ["header:X-Request-Id", "data.id", "join('-', [a, b])"])
 def test_a_header_or_an_expression_is_a_place(place: str) -> None:
     check_place(place)
+
+
+def envelope(**more: Any) -> bytes:
+    """As Weir itself publishes, and sends on."""
+    ours = {"event_id": "a1", "event_type": "t", "timestamp": "2026-01-01T00:00:00Z", "data": {}}
+    return json.dumps(ours | more).encode()
+
+
+@pytest.mark.parametrize("row", ["none", "standard-webhooks"])
+@pytest.mark.parametrize(
+    ("body", "subject"),
+    [
+        (envelope(entity="order-7", entity_version=3), ("order-7", 3)),
+        (envelope(entity="order-7", entity_version=2**63 - 1), ("order-7", 2**63 - 1)),
+        (envelope(entity="order-7", entity_version=0), ("order-7", 0)),
+        (envelope(entity="order-7"), ("order-7", None)),
+        (envelope(entity_version=3), ("", None)),
+        (envelope(entity=None, entity_version=3), ("", None)),
+        (envelope(entity={"id": 7}, entity_version=3), ("", None)),
+        (envelope(), ("", None)),
+        (b'{"event_id":"a1","event_type":"t","data":{},"entity":"order-7","entity_version":3}', ("", None)),
+        (b'{"entity":"event","entity_version":3}', ("", None)),
+        (b'["event_id","event_type","timestamp","data"]', ("", None)),
+    ],
+)
+def test_only_the_hubs_own_envelope_names_an_entity(
+    body: bytes, subject: tuple[str, int | None], row: str
+) -> None:
+    identity = found(body, row=row, webhook_id="a1")
+    assert isinstance(identity, Identity)
+    assert (identity.entity, identity.entity_version) == subject
+
+
+@pytest.mark.parametrize(
+    ("more", "flaw"),
+    [
+        ({"entity": "x" * 501}, "The entity is longer than 500 characters."),
+        ({"entity": "a\0"}, "The entity holds a control character or half a character."),
+        *[
+            (
+                {"entity": "order-7", "entity_version": version},
+                "An entity version is a whole number from 0 to 9223372036854775807.",
+            )
+            for version in (-1, 1.5, 2**63, 10**400, "first", "٣")
+        ],
+    ],
+)
+def test_an_entity_or_version_that_cannot_be_kept_is_refused(more: dict[str, Any], flaw: str) -> None:
+    assert found(envelope(**more)) == Refused(reason="identity-invalid", detail=flaw)

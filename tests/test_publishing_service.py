@@ -15,8 +15,10 @@ from webhooks.services.sources import update_source
 pytestmark = pytest.mark.django_db
 
 
-def say(source: Source, data: object = 1, *, event_id: str | None = "a1", event_type: str = "t") -> Any:
-    return publish(source=source, event_id=event_id, event_type=event_type, data=data)
+def say(
+    source: Source, data: object = 1, *, event_id: str | None = "a1", event_type: str = "t", **subject: Any
+) -> Any:
+    return publish(source=source, event_id=event_id, event_type=event_type, data=data, **subject)
 
 
 def test_the_body_is_compact_and_says_when() -> None:
@@ -47,7 +49,32 @@ def test_saying_it_again_is_a_duplicate_although_the_time_differs() -> None:
     assert (Event.objects.count(), EventKey.objects.get().duplicates) == (1, 1)
 
 
-@pytest.mark.parametrize("change", [{"data": 2}, {"event_type": "u"}])
+def test_what_the_event_is_about_is_kept_and_sent_on() -> None:
+    say(make.source(), entity="order-7", entity_version=3)
+    event = Event.objects.get()
+    assert (event.entity, event.entity_version) == ("order-7", 3)
+    body = json.loads(bytes(event.content.body))
+    assert list(body) == ["event_id", "event_type", "timestamp", "entity", "entity_version", "data"]
+    assert (body["entity"], body["entity_version"]) == ("order-7", 3)
+
+
+@pytest.mark.parametrize("version", [0, 2**63 - 1])
+def test_a_version_is_counted_as_far_as_the_database_counts(version: int) -> None:
+    say(make.source(), entity="order-7", entity_version=version)
+    assert Event.objects.get().entity_version == version
+
+
+def test_an_entity_may_come_without_a_version() -> None:
+    say(make.source(), entity="order-7")
+    event = Event.objects.get()
+    assert (event.entity, event.entity_version) == ("order-7", None)
+    assert "entity_version" not in json.loads(bytes(event.content.body))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"data": 2}, {"event_type": "u"}, {"entity": "order-7"}, {"entity": "order-7", "entity_version": 1}],
+)
 def test_other_data_or_type_under_one_id_is_a_conflict_and_kept(change: dict[str, Any]) -> None:
     source = make.source()
     first = say(source)
@@ -65,6 +92,12 @@ def test_other_data_or_type_under_one_id_is_a_conflict_and_kept(change: dict[str
         ("event_type", {"event_type": " "}),
         ("event_type", {"event_type": "x" * 201}),
         ("event_type", {"event_type": "\ud800"}),
+        ("entity", {"entity": ""}),
+        ("entity", {"entity": "x" * 501}),
+        ("entity", {"entity": "a\0"}),
+        ("entity_version", {"entity_version": 1}),
+        ("entity_version", {"entity": "order-7", "entity_version": -1}),
+        ("entity_version", {"entity": "order-7", "entity_version": 2**63}),
         ("data", {"data": float("nan")}),
         ("data", {"data": "\ud800"}),
         ("data", {"data": object()}),

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
+from webhooks.deciders.identify import MAX_ENTITY, MAX_VERSION
 from webhooks.deciders.schemes import choices
 from webhooks.ids import parse_id
 from webhooks.models import Event, EventState, Source, Subscriber
@@ -80,6 +81,8 @@ class EventBrief(serializers.Serializer[Event]):
 class EventWhole(EventBrief):
     """With the body as text, or in base64 where it is no UTF-8; both are null once retention dropped it."""
 
+    entity = serializers.CharField()
+    entity_version = serializers.IntegerField(allow_null=True)
     verified_by = serializers.CharField()
     content_type = serializers.SerializerMethodField()
     body = serializers.SerializerMethodField()
@@ -113,6 +116,8 @@ class Publication(Strict):
     source = BySlug("source", queryset=Source.objects.all())  # type: ignore[assignment]
     event_id = serializers.CharField(required=False, max_length=500)
     event_type = serializers.CharField(max_length=200)
+    entity = serializers.CharField(required=False, max_length=MAX_ENTITY)
+    entity_version = serializers.IntegerField(required=False, min_value=0, max_value=MAX_VERSION)
     data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
 
 

@@ -15,10 +15,15 @@ from .verify import Arrival, Refused
 
 MAX_ID = 500  # characters; what the database keeps
 MAX_TYPE = 200
+MAX_ENTITY = 500
+MAX_VERSION = 2**63 - 1  # what the database counts up to
 _HEADER = "header:"
 _JSON = "json:"
 # PostgreSQL cannot hold NUL, UTF-8 cannot hold half a surrogate pair, and no honest id has the others.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# A body with all of these is Weir's own, as published over its API: only there do `entity` and `entity_version`
+# surely mean what we mean by them.
+_ENVELOPE = frozenset({"event_id", "event_type", "timestamp", "data"})
 _MILLISECONDS_FROM = 1e11  # as seconds this would be the year 5138
 # Numbers stay the text they were sent as: exact for ids, and safe with 5,000 digits.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None)
@@ -43,7 +48,13 @@ def identify(*, scheme: Scheme, id_from: str, type_from: str, arrival: Arrival) 
     content = _Content(arrival)
     external_id = content.look_up(id_from) if id_from else content.first_of(scheme.id_sources)
     event_type = content.look_up(type_from) if type_from else content.first_of(scheme.type_sources)
-    flaw = _flaw("event id", external_id, MAX_ID) or _flaw("event type", event_type, MAX_TYPE)
+    entity, version = content.subject() if scheme.may_be_ours else ("", "")
+    flaw = (
+        _flaw("event id", external_id, MAX_ID)
+        or _flaw("event type", event_type, MAX_TYPE)
+        or _flaw("entity", entity, MAX_ENTITY)
+        or _flaw_of_version(version)
+    )
     if flaw:
         return Refused(reason="identity-invalid", detail=flaw)
     return Identity(
@@ -51,6 +62,8 @@ def identify(*, scheme: Scheme, id_from: str, type_from: str, arrival: Arrival) 
         kind="id" if external_id else "fingerprint",
         event_type=event_type,
         occurred_at=_moment(content.first_of(scheme.time_sources)),
+        entity=entity,
+        entity_version=int(version) if version else None,
     )
 
 
@@ -67,6 +80,12 @@ def check_name(what: str, text: str, limit: int) -> None:
     """Raises ValueError with one sentence when an id or a type could not be kept."""
     if flaw := _flaw(what, text, limit):
         raise ValueError(flaw)
+
+
+def check_version(version: int) -> None:
+    """Raises ValueError with one sentence when a version could not be kept."""
+    if not 0 <= version <= MAX_VERSION:
+        raise ValueError(_ODD_VERSION)
 
 
 class _Content:
@@ -86,6 +105,14 @@ class _Content:
             return _as_text(compile_expression(place).evaluate(parse_json(self._arrival.body)))
         except (ExpressionFailed, ValueError):
             return ""
+
+    def subject(self) -> tuple[str, str]:
+        """Entity and version, where the body is Weir's own envelope; a version alone is a version of nothing."""
+        document = self._document
+        if not isinstance(document, dict) or not document.keys() >= _ENVELOPE:
+            return "", ""
+        entity = _as_text(document.get("entity"))
+        return entity, _as_text(document.get("entity_version")) if entity else ""
 
     def _at(self, place: str) -> str:
         if place.startswith(_HEADER):
@@ -115,6 +142,15 @@ def _flaw(what: str, text: str, limit: int) -> str:
     if len(text) > limit:
         return f"The {what} is longer than {limit} characters."
     return f"The {what} holds a control character or half a character." if _UNFIT.search(text) else ""
+
+
+_ODD_VERSION = f"An entity version is a whole number from 0 to {MAX_VERSION}."
+
+
+def _flaw_of_version(text: str) -> str:
+    # As digits and by length first: Python refuses to read a number of thousands.
+    is_whole = re.fullmatch(r"[0-9]{1,19}", text) is not None and int(text) <= MAX_VERSION
+    return "" if not text or is_whole else _ODD_VERSION
 
 
 def _moment(text: str) -> datetime | None:

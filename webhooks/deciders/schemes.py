@@ -28,6 +28,7 @@ class Scheme:
     id_sources: tuple[str, ...] = ()  # the first that holds something; when none does, the body's fingerprint
     type_sources: tuple[str, ...] = ()
     time_sources: tuple[str, ...] = ()
+    may_be_ours: bool = False  # another Weir may send what was published to it, entity and version included
     weakness: str = ""  # shown to operators
 
     @property
@@ -52,6 +53,7 @@ _ROWS = (
         id_sources=("header:webhook-id", "json:event_id", "json:id"),
         type_sources=_USUAL_TYPES,
         time_sources=_USUAL_TIMES,
+        may_be_ours=True,
         weakness="Nothing proves who sent a request.",
     ),
     Scheme(
@@ -65,6 +67,7 @@ _ROWS = (
         id_sources=("header:webhook-id",),  # signed and required, so no other is ever looked for
         type_sources=("json:type", "json:event_type", "json:webhook_type"),
         time_sources=_USUAL_TIMES,
+        may_be_ours=True,
     ),
 )
 

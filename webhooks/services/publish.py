@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from webhooks import store
 from webhooks.deciders.expressions import ExpressionFailed, render_json
-from webhooks.deciders.identify import MAX_ID, MAX_TYPE, check_name
+from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
 from webhooks.deciders.verify import Arrival
 from webhooks.models import KeyKind, Source
 
@@ -23,16 +24,28 @@ _VERIFIED_BY = "api-key"
 Verdict = store.Stored | store.Duplicate | store.Conflict
 
 
-def publish(*, source: Source, event_id: str | None = None, event_type: str, data: object) -> Verdict:
-    """Raises ValidationError, by field, when this cannot be an event."""
+def publish(
+    *,
+    source: Source,
+    event_id: str | None = None,
+    event_type: str,
+    data: object,
+    entity: str | None = None,
+    entity_version: int | None = None,
+) -> Verdict:
+    """Raises ValidationError, by field, when this cannot be an event.
+
+    An event may name what it is about (`entity`), and which state of that it tells (`entity_version`).
+    """
     external_id = uuid4().hex if event_id is None else event_id
     _check("event_id", "event id", external_id, MAX_ID)
     _check("event_type", "event type", event_type, MAX_TYPE)
+    subject = _subject(entity, entity_version)
     now = timezone.now()
-    body = _body(external_id, event_type, data, now)
+    body = _body({"event_id": external_id, "event_type": event_type}, now, subject | {"data": data})
     while True:
         _check_enabled(source)
-        verdict = store.store(_fact(source, external_id, event_type, data, body, now))
+        verdict = store.store(_fact(source, external_id, event_type, data, body, now, subject))
         if isinstance(verdict, store.Conflict):
             _keep_conflict(source, body, verdict, now)
         if not isinstance(verdict, store.SourceChanged):
@@ -54,12 +67,26 @@ def _check_enabled(source: Source) -> None:
         raise ValidationError({"source": "This source is disabled."})
 
 
-def _body(external_id: str, event_type: str, data: object, now: datetime) -> bytes:
+def _subject(entity: str | None, version: int | None) -> dict[str, str | int]:
+    """What was said of the event's subject, as it is written in the body."""
+    if entity is None:
+        if version is not None:
+            raise ValidationError({"entity_version": "A version needs the entity that it is a version of."})
+        return {}
+    _check("entity", "entity", entity, MAX_ENTITY)
+    if version is None:
+        return {"entity": entity}
+    try:
+        check_version(version)
+    except ValueError as error:
+        raise ValidationError({"entity_version": str(error)}) from None
+    return {"entity": entity, "entity_version": version}
+
+
+def _body(head: dict[str, object], now: datetime, rest: dict[str, object]) -> bytes:
     timestamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     try:
-        body = render_json(
-            {"event_id": external_id, "event_type": event_type, "timestamp": timestamp, "data": data}
-        )
+        body = render_json({**head, "timestamp": timestamp, **rest})
     except ExpressionFailed:
         raise ValidationError({"data": "This holds something that JSON cannot."}) from None
     if len(body) > settings.HUB_MAX_BODY:
@@ -68,10 +95,16 @@ def _body(external_id: str, event_type: str, data: object, now: datetime) -> byt
 
 
 def _fact(
-    source: Source, external_id: str, event_type: str, data: object, body: bytes, now: datetime
+    source: Source,
+    external_id: str,
+    event_type: str,
+    data: object,
+    body: bytes,
+    now: datetime,
+    subject: dict[str, Any],
 ) -> store.Fact:
     # The timestamp differs with every try, so what was said is digested, not the body.
-    said = json.dumps([event_type, data], sort_keys=True)
+    said = json.dumps([event_type, data, *([subject] if subject else [])], sort_keys=True)
     return store.Fact(
         source_id=source.id,
         source_revision=source.revision,
@@ -86,6 +119,7 @@ def _fact(
         content_type=_CONTENT_TYPE,
         headers=[],
         verified_by=_VERIFIED_BY,
+        **subject,
     )
 
 
