@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from deliveries.dispatcher import seats
 from deliveries.models import Delivery, DeliveryState, Lane, Subscription, SubscriptionSecret
 from webhooks import wake
@@ -51,8 +53,9 @@ def event(body: bytes = BODY, *, type: str = "user.created", **options: Any) -> 
     options.setdefault("external_id", uuid7().hex)
     options.setdefault("source", None)
     owner = options.pop("source") or source()
-    made = Event.objects.create(source=owner, event_type=type, size=len(body), **options)
-    EventBody.objects.create(event=made, body=body, content_type="application/json", headers=[])
+    with transaction.atomic():  # as the door does: no router ever sees an event without its body
+        made = Event.objects.create(source=owner, event_type=type, size=len(body), **options)
+        EventBody.objects.create(event=made, body=body, content_type="application/json", headers=[])
     wake.ring(wake.EVENTS)
     return made
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deliveries.deciders.mixing import Room
 from deliveries.dispatcher import claims, lanes, seats
@@ -19,9 +20,11 @@ def holding() -> seats.Holding:
 
 
 def claim(holding, *subscriptions, window: int = 4, in_hand=()) -> claims.Claim:
-    lanes.take(holding=holding, now=make.now(), most=100)
+    """As a turn claims: of those that may move."""
+    lanes.take(holding=holding, now=make.now(), most=1000)
     need = claims.Need(room=Room(window=window), in_hand=list(in_hand))
-    return claims.claim(holding=holding, needs={each.pk: need for each in subscriptions}, now=make.now())
+    moving = claims.moving(holding=holding, lanes=[each.pk for each in subscriptions], now=make.now())
+    return claims.claim(holding=holding, needs=dict.fromkeys(moving, need), now=make.now())
 
 
 def ids(claim: claims.Claim) -> list:
@@ -67,7 +70,7 @@ def test_a_lane_that_may_not_move_yields_nothing(holding, change) -> None:
     make.delivery(lane)
     lanes.take(holding=holding, now=make.now(), most=100)
     Lane.objects.update(**change)
-    assert claim(holding, lane).revisions == {}
+    assert claim(holding, lane).deliveries == []
 
 
 def test_a_lane_that_is_another_seats_yields_nothing(holding, settings) -> None:
@@ -82,6 +85,18 @@ def test_many_lanes_are_claimed_together(holding) -> None:
     subscriptions = [make.subscription() for _ in range(30)]
     made = {make.delivery(each).pk for each in subscriptions}
     assert set(ids(claim(holding, *subscriptions))) == made
+
+
+def test_two_hundred_idle_lanes_cost_no_more_statements_than_one(holding) -> None:
+    one, *idle = [make.subscription() for _ in range(201)]
+    make.delivery(one)
+    Lane.objects.update(next_due_at=make.now())
+    claim(holding, one, *idle)
+    with CaptureQueriesContext(connection) as few:
+        claim(holding, one)
+    with CaptureQueriesContext(connection) as many:
+        assert len(ids(claim(holding, one, *idle))) == 1
+    assert len(many) == len(few)
 
 
 @pytest.mark.postgresql

@@ -1,6 +1,6 @@
 """Whose turn it is: fair to subscribers, then to lanes, and never above a window or the cap."""
 
-from collections import Counter
+from collections import Counter, deque
 
 import pytest
 from hypothesis import given
@@ -264,3 +264,16 @@ def test_subscribers_get_equal_parts_whatever_their_lanes(lane_counts: list[int]
         served[lanes[lane]] += 1
         turns.finished(lane)
     assert set(served.values()) == {100}
+
+
+def test_ten_thousand_lanes_of_one_subscriber_do_not_starve_the_single_lane_of_another() -> None:
+    many = {f"many{number}": "big" for number in range(10_000)}
+    turns = turns_of(64, many | {"single": "small"}, jobs=20)
+    in_flight, served = deque(take_all(turns)), []
+    for _ in range(640):  # ten times all slots
+        turns.finished(in_flight.popleft())
+        taken = take_all(turns)
+        in_flight += taken
+        served += taken
+    assert served.count("single") == 10  # a place in each round, for which it waits but for its own slot
+    assert len(served) == 640

@@ -104,6 +104,13 @@ def test_a_spent_schedule_is_exhausted(outcome: Outcome) -> None:
     assert after(outcome, attempt=5) == Decision(state="dead", reason="exhausted", endpoint_fault=True)
 
 
+@pytest.mark.parametrize("attempt", [1, 5])
+def test_our_own_trouble_puts_back_for_a_second_whatever_was_spent(attempt: int) -> None:
+    later = NOW + timedelta(seconds=1)
+    expected = Decision(state="pending", due_at=later, lane_not_before=later)
+    assert after(Outcome.OWN_TROUBLE, attempt=attempt, schedule=Schedule(max_age_s=0.1)) == expected
+
+
 @pytest.mark.parametrize("outcome", FINAL)
 def test_what_no_repetition_can_help_is_dead_at_once(outcome: Outcome) -> None:
     assert after(outcome) == Decision(state="dead", reason=outcome.value)

@@ -1,11 +1,13 @@
 """Events become deliveries, once per subscription that wants them, however wide the event."""
 
 import pytest
+from django.db import IntegrityError, OperationalError, ProgrammingError
 
-from deliveries.dispatcher import router, seats
+from deliveries.dispatcher import owed, router, seats
 from deliveries.dispatcher.routes import Routes
-from deliveries.models import DeadLetter, Delivery, DeliveryState, Lane, Phase, Subscription
+from deliveries.models import DeadLetter, Delivery, DeliveryState, Lane, Notice, Phase, Subscription
 from tests import make
+from webhooks.ids import public_id
 from webhooks.models import Event, EventState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,3 +115,83 @@ def test_an_event_in_quarantine_waits_for_a_person(holding) -> None:
     make.event(state=EventState.QUARANTINED, routed_at=None)
     assert route(holding).events == 0
     assert Delivery.objects.count() == 0
+
+
+# -- what nobody foresaw
+
+
+def poison(monkeypatch, fault: Exception, *events: Event) -> None:
+    """These events cannot be written down; whoever comes with them fails as one."""
+    write, poisoned = owed.insert, {event.pk for event in events}
+
+    def refuse(given, now) -> None:
+        write(given, now)
+        if any(each.event.id in poisoned for each in given):
+            raise fault
+
+    monkeypatch.setattr(router, "insert", refuse)
+
+
+def states() -> list[str]:
+    return list(Event.objects.order_by("id").values_list("state", flat=True))
+
+
+@pytest.mark.parametrize("fault", [ValueError("odd"), IntegrityError("odd")])
+def test_an_event_that_cannot_be_routed_is_set_aside_and_the_others_go_on(
+    holding, monkeypatch, fault
+) -> None:
+    lane = make.subscription()
+    events = [make.event() for _ in range(4)]
+    poison(monkeypatch, fault, events[1])
+    routed = route(holding)
+    assert (routed.lanes, routed.events) == (frozenset({lane.pk}), 3)
+    assert states() == ["routed", "quarantined", "routed", "routed"]
+    assert set(Delivery.objects.values_list("event_id", flat=True)) == {events[n].pk for n in (0, 2, 3)}
+
+
+def test_of_an_event_that_was_set_aside_one_notice_tells(holding, monkeypatch, caplog) -> None:
+    make.subscription()
+    odd = make.event()
+    poison(monkeypatch, ValueError("odd"), odd)
+    for _ in range(3):
+        route(holding)
+    notice = Notice.objects.get()
+    assert (notice.kind, notice.object_kind) == ("event-quarantined", "event")
+    assert notice.object_id == public_id("event", odd.pk)
+    assert notice.text == (
+        f"Event {odd.external_id} could not be routed and is in quarantine; the log says why."
+    )
+    assert f"This event could not be routed and is set aside: {odd.pk}" in caplog.text
+    assert "ValueError: odd" in caplog.text
+
+
+@pytest.mark.parametrize("fault", [OperationalError("gone"), ProgrammingError("no table"), OSError("full")])
+def test_what_is_no_events_fault_sets_none_aside(holding, monkeypatch, fault) -> None:
+    make.subscription()
+    poison(monkeypatch, fault, make.event())
+    with pytest.raises(type(fault)):
+        route(holding)
+    assert states() == ["received"]
+    assert not Notice.objects.exists()
+    assert not Delivery.objects.exists()
+
+
+def test_subscriptions_that_cannot_be_read_set_no_event_aside(holding) -> None:
+    make.subscription(event_types=[["no text"]])
+    make.event()
+    with pytest.raises(TypeError):
+        route(holding)
+    assert states() == ["received"]
+
+
+def test_an_odd_event_beside_one_too_wide_for_a_transaction_keeps_the_order(holding, monkeypatch) -> None:
+    monkeypatch.setattr(router, "DELIVERIES", 3)
+    lanes = [make.subscription(ordering="strict") for _ in range(4)]
+    first, odd, last = make.event(), make.event(), make.event()
+    poison(monkeypatch, ValueError("odd"), odd)
+    for _ in range(8):
+        route(holding)
+    assert states() == ["routed", "quarantined", "routed"]
+    for lane in lanes:
+        rows = Delivery.objects.filter(subscription=lane).order_by("seq").values_list("event_id", flat=True)
+        assert list(rows.exclude(event=odd)) == [first.pk, last.pk]

@@ -39,6 +39,8 @@ class Wanted:
     source_ids: frozenset[UUID] = frozenset()
     patterns: tuple[str, ...] = (ANY,)
     filter: Expression | None = None
+    is_ordered: bool = False
+    latest_only: bool = False
 
 
 @dataclass(slots=True, init=False)

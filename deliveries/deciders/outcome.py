@@ -32,6 +32,7 @@ class Outcome(StrEnum):
     UNSENDABLE = "unsendable"  # the request cannot be built: a URL or header that is not one
     TRANSFORM_FAILED = "transform_failed"  # the subscription's transform failed on this event
     FILTER_FAILED = "filter_failed"  # the subscription's filter failed on this event
+    OWN_TROUBLE = "own_trouble"  # Weir itself could open no connection, so nothing left it
 
 
 class Verdict(StrEnum):
@@ -40,6 +41,7 @@ class Verdict(StrEnum):
     REJECT = "reject"  # dead, once, after three, or on the schedule: the subscription's policy says
     DEAD = "dead"  # no repetition could help
     GONE = "gone"  # dead, and the subscription with it
+    PUT_BACK = "put_back"  # as if it had never been picked up; the lane takes a breath
 
 
 VERDICTS = {
@@ -60,20 +62,25 @@ VERDICTS = {
     Outcome.UNSENDABLE: Verdict.DEAD,
     Outcome.TRANSFORM_FAILED: Verdict.DEAD,
     Outcome.FILTER_FAILED: Verdict.DEAD,
+    Outcome.OWN_TROUBLE: Verdict.PUT_BACK,
 }
 
 # An answer about one payload says nothing of the endpoint's health, and neither do our own faults.
 ENDPOINT_FAULTS = frozenset(outcome for outcome, verdict in VERDICTS.items() if verdict is Verdict.RETRY)
 
 TRANSIENT_4XX = frozenset({408, 425})
+OWN_TROUBLE_PAUSE_S = 1.0  # how long a lane waits for Weir to recover; shorter only adds to the trouble
 REJECTIONS_ALLOWED: dict[ClientErrors, float] = {"once": 1, "thrice": 3, "schedule": float("inf")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What settlement writes. `reason` is empty unless dead: an Outcome, or `exhausted`, or `too_old`."""
+    """What settlement writes. `reason` is empty unless dead: an Outcome, or `exhausted`, or `too_old`.
 
-    state: Literal["delivered", "pending", "dead"]
+    Nothing is superseded here: that takes a look at what else is known of the entity.
+    """
+
+    state: Literal["delivered", "pending", "dead", "superseded"]
     due_at: datetime | None = None
     reason: str = ""
     disables: bool = False
@@ -111,6 +118,9 @@ def decide(
     fault = outcome in ENDPOINT_FAULTS
     if verdict is Verdict.DELIVER:
         return Decision(state="delivered")
+    if verdict is Verdict.PUT_BACK:
+        later = now + timedelta(seconds=OWN_TROUBLE_PAUSE_S)
+        return Decision(state="pending", due_at=later, lane_not_before=later)
     if verdict in (Verdict.DEAD, Verdict.GONE):
         return Decision(state="dead", reason=outcome, disables=verdict is Verdict.GONE)
     if verdict is Verdict.REJECT and attempt >= REJECTIONS_ALLOWED[client_errors]:

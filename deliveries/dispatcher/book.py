@@ -6,34 +6,11 @@ from dataclasses import dataclass, field
 from math import ceil
 from uuid import UUID
 
-from deliveries.deciders.mixing import Room
-from deliveries.models import Phase
+from .pace import Pace
+from .page import LanePage
 
 LINGER_S = 2.0  # an idle lane stays ours this long: waking a sleeper costs two more transactions
-
-
-@dataclass(slots=True)
-class LanePage:
-    """One lane in hand. `in_hand` maps the deliveries that are buffered, in flight or unsettled to their phase."""
-
-    subscription_id: UUID
-    subscriber_id: UUID
-    window: int = 1
-    in_hand: dict[UUID, int] = field(default_factory=dict)
-    hungry: bool = True  # there may be due work that no claim has read yet
-    idle_since: float = 0.0
-    last_was_first: bool = False
-    is_leaving: bool = False  # above our share: it takes nothing new, and goes when it is empty
-
-    def room(self) -> Room:
-        held = list(self.in_hand.values())
-        return Room(
-            window=self.window,
-            firsts=held.count(Phase.FIRST),
-            retries=held.count(Phase.RETRY),
-            replays=held.count(Phase.REPLAY),
-            last_was_first=self.last_was_first,
-        )
+TOKENS_S = 0.01  # tokens that come faster are waited for together, or a fast lane would cost a turn for each
 
 
 @dataclass(slots=True)
@@ -44,8 +21,8 @@ class Book:
     _looks: list[tuple[float, UUID]] = field(default_factory=list)
     _planned: set[tuple[float, UUID]] = field(default_factory=set)
 
-    def open(self, subscription_id: UUID, subscriber_id: UUID, at: float) -> LanePage:
-        page = LanePage(subscription_id=subscription_id, subscriber_id=subscriber_id, idle_since=at)
+    def open(self, subscription_id: UUID, subscriber_id: UUID, pace: Pace, at: float) -> LanePage:
+        page = LanePage(subscription_id, subscriber_id, pace=pace, idle_since=at)
         self.lanes[subscription_id] = page
         return page
 
@@ -70,7 +47,9 @@ class Book:
 
     def look_at(self, lane: UUID, at: float) -> None:
         """Looks at the lane again at this monotonic time, or up to 0.1 s later: a retry is due then."""
-        look = (ceil(at * 10) / 10, lane)
+        self._plan((ceil(at * 10) / 10, lane))
+
+    def _plan(self, look: tuple[float, UUID]) -> None:
         if look not in self._planned:  # a failing lane has thousands of retries, and one look serves many
             self._planned.add(look)
             heapq.heappush(self._looks, look)
@@ -84,13 +63,24 @@ class Book:
     def next_look(self) -> float | None:
         return self._looks[0][0] if self._looks else None
 
-    def hungry(self) -> list[LanePage]:
-        """Lanes worth a claim: there may be work, and there is room for it."""
+    def hungry(self, at: float, clock: float) -> list[LanePage]:
+        """Lanes worth a claim: there may be work, and room for it, and their rate allows it."""
         return [
             page
             for page in self.lanes.values()
-            if page.hungry and not page.is_leaving and len(page.in_hand) < page.window
+            if page.hungry
+            and not page.is_leaving
+            and len(page.in_hand) < page.window
+            and (page.rate_per_s is None or self._has_token(page, at, clock))
         ]
+
+    def _has_token(self, page: LanePage, at: float, clock: float) -> bool:
+        """Plans a look for when there is one, and not up to 0.1 s later: that would cost a slow lane its rate."""
+        wait = page.waits_for_token(at)
+        if wait and page.looks_for_token_at <= clock:
+            page.looks_for_token_at = clock + max(wait, TOKENS_S)
+            self._plan((page.looks_for_token_at, page.subscription_id))
+        return not wait
 
     def shed(self, count: int) -> None:
         """Marks this many more lanes as leaving, those with the least in hand first."""
@@ -98,13 +88,21 @@ class Book:
         for page in sorted(staying, key=lambda page: len(page.in_hand))[:count]:
             page.is_leaving = True
 
-    def idle(self, at: float) -> list[UUID]:
-        """Lanes that have had nothing in hand for a while."""
+    def idle(self, at: float, clock: float) -> list[UUID]:
+        """Lanes that have had nothing in hand for a while, and those that may send nothing for a while."""
         return [
             lane
             for lane, page in self.lanes.items()
-            if not page.in_hand and not page.hungry and at - page.idle_since >= LINGER_S
+            if not page.in_hand
+            and (
+                not page.hungry and clock - page.idle_since >= LINGER_S
+                if page.window
+                else page.cools_for(at) > LINGER_S
+            )
         ]
+
+    def open_circuits(self) -> list[LanePage]:
+        return [page for page in self.lanes.values() if not page.window]
 
     def staying(self) -> int:
         return sum(not page.is_leaving for page in self.lanes.values())

@@ -1,7 +1,10 @@
-"""Reads what the leased lanes may send next. A claim writes nothing: the lease already excludes everyone else."""
+"""Reads what the leased lanes may send next. It marks nothing as taken: the lease already excludes everyone else.
+
+Only in lanes that want the latest only does it write: what is outdated becomes superseded.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,19 +17,23 @@ from deliveries.deciders.mixing import Room, mix
 from deliveries.models import Delivery, DeliveryBody, DeliveryState, Hold, Lane, Phase
 from webhooks.models import EventBody
 
+from . import ordered, versions
 from .seats import Holding
 
 # The limits of the claim are written into its text: a LIMIT taken from a column makes PostgreSQL plan for the
 # whole index (measured: 214 µs instead of 5 with a million deliveries parked). Few sizes mean few plans.
 LIMITS = (1, 2, 4, 10, 25, 50, 100, 250)
+ROUNDS = 8  # reads of one claim past what is outdated; some thousands, then the next turn goes on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Need:
-    """What a lane could take now: how many per phase, and which deliveries it already has in hand."""
+    """What a lane could take now: how many per phase, which deliveries it has in hand, and its rules of passing."""
 
     room: Room
     in_hand: Collection[UUID]
+    is_ordered: bool = False
+    latest_only: bool = False
 
 
 class Claimed(NamedTuple):
@@ -41,6 +48,8 @@ class Claimed(NamedTuple):
     budget_at: datetime
     trace_id: UUID
     size: int
+    entity: str = ""
+    entity_version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,29 +60,70 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """`revisions` names every lane that may move, with what a person last changed; `more` those with work left."""
+    """`more` names the lanes with work left."""
 
     deliveries: list[Claimed]
-    revisions: dict[UUID, int]
     more: frozenset[UUID]
 
 
+Found = dict[UUID, list[Claimed]]
+InHand = Mapping[UUID, Collection[UUID]]
+
+
 def claim(*, holding: Holding, needs: Mapping[UUID, Need], now: datetime) -> Claim:
-    """For each lane that is ours and may move its next deliveries by phase, never one that is in hand already."""
-    revisions = moving(holding=holding, lanes=needs, now=now)
-    rows: dict[UUID, list[Claimed]] = {lane: [] for lane in revisions}
-    for row in _due(revisions, needs, now):
-        rows[row.lane_id].append(row)
+    """For each lane, which must be ours and moving, its next deliveries: never one that is in hand already."""
+    found = _read(needs, now)
+    kept_back = _pass_over_outdated(holding, needs, found, now)
     chosen: list[Claimed] = []
-    more: set[UUID] = set()
-    for lane, found in rows.items():
-        queues = [[row for row in found if row.phase == phase] for phase in Phase]
-        taken = mix(needs[lane].room, queues)
+    # An ordered lane with something in hand was not even looked at.
+    more = kept_back | {lane for lane, need in needs.items() if need.is_ordered and need.in_hand}
+    for lane, rows in found.items():
+        need = needs[lane]
+        if need.is_ordered:
+            taken = rows[: need.room.total]
+            has_more = bool(rows)
+        else:
+            queues = [[row for row in rows if row.phase == phase] for phase in Phase]
+            taken = mix(need.room, queues)
+            limit = _limit(need.room.total)
+            has_more = len(rows) > len(taken) or any(len(queue) == limit for queue in queues)
         chosen += taken
-        limit = _limit(needs[lane].room.total)
-        if len(found) > len(taken) or any(len(queue) == limit for queue in queues):
+        if has_more:
             more.add(lane)
-    return Claim(deliveries=chosen, revisions=revisions, more=frozenset(more))
+    return Claim(deliveries=chosen, more=frozenset(more))
+
+
+def _pass_over_outdated(
+    holding: Holding, needs: Mapping[UUID, Need], found: Found, now: datetime
+) -> set[UUID]:
+    """Leaves in `found`, of lanes that want the latest only, what may be sent; says which lanes are to be asked again.
+
+    What is outdated becomes superseded, and what is behind it is read in its place.
+    """
+    asked = {lane: need for lane, need in needs.items() if need.latest_only}
+    kept_back: set[UUID] = set()
+    if not asked:
+        return kept_back
+    busy = versions.in_hand([each for need in asked.values() for each in need.in_hand])
+    rows: Found = {lane: found[lane] for lane in asked if lane in found}
+    for _ in range(ROUNDS):
+        sifted = versions.sift(holding=holding, found=rows, busy=busy, now=now)
+        found |= {lane: each.fit for lane, each in sifted.items()}
+        asked = {
+            lane: replace(
+                asked[lane], in_hand=[*asked[lane].in_hand, *(row.delivery_id for row in each.waiting)]
+            )
+            for lane, each in sifted.items()
+            if (each.outdated or each.waiting) and len(each.fit) < asked[lane].room.total
+        }
+        kept_back |= {lane for lane, each in sifted.items() if each.outdated or each.waiting}
+        if not asked:
+            break
+        ahead = _ahead(lane for lane, need in asked.items() if need.is_ordered)
+        if ahead:
+            versions.sift(holding=holding, found=ahead, busy=busy, now=now)
+        rows = {lane: [] for lane in asked} | _read(asked, now, LIMITS[-1])
+    return kept_back
 
 
 def bodies(claimed: Iterable[Claimed]) -> dict[UUID, Body]:
@@ -100,15 +150,40 @@ def moving(*, holding: Holding, lanes: Collection[UUID], now: datetime) -> dict[
     return dict(found.values_list("subscription_id", "revision"))
 
 
-def _due(lanes: Collection[UUID], needs: Mapping[UUID, Need], now: datetime) -> Iterator[Claimed]:
-    if connection.vendor != "postgresql":
-        yield from _read_one_by_one(lanes, needs, now)
-        return
+def _read(needs: Mapping[UUID, Need], now: datetime, least: int = 0) -> Found:
+    """What is due in each lane, as many as it has room for or `least`; in an ordered one, whose turn it is."""
+    found: Found = {}
+    for row in (*_due(needs, now, least), *_turns(needs, now)):
+        found.setdefault(row.lane_id, []).append(row)
+    return found
+
+
+def _turns(needs: Mapping[UUID, Need], now: datetime) -> list[Claimed]:
+    free = [lane for lane, need in needs.items() if need.is_ordered and not need.in_hand]
+    due = [turn.delivery_id for turn in ordered.turns(free).values() if turn.due_at <= now]
+    return _of(due)
+
+
+def _ahead(lanes: Iterable[UUID]) -> Found:
+    """What else waits in ordered lanes whose turn was outdated, so that not each is found by itself."""
+    return {lane: _of(ordered.following(lane, most=LIMITS[-1])) for lane in lanes}
+
+
+def _of(ids: Collection[UUID]) -> list[Claimed]:
+    if not ids:
+        return []
+    pending = Delivery.objects.filter(id__in=ids, state=DeliveryState.PENDING)
+    return [Claimed(*row) for row in pending.values_list(*_COLUMNS)]
+
+
+def _due(needs: Mapping[UUID, Need], now: datetime, least: int) -> Iterator[Claimed]:
     by_limit: dict[int, list[UUID]] = {}
-    for lane in lanes:
-        by_limit.setdefault(_limit(needs[lane].room.total), []).append(lane)
-    for limit, group in by_limit.items():
-        yield from _read_together(limit, group, [each for lane in group for each in needs[lane].in_hand], now)
+    for lane, need in needs.items():
+        if not need.is_ordered:
+            by_limit.setdefault(_limit(max(need.room.total, least)), []).append(lane)
+    read = _read_together if connection.vendor == "postgresql" else _read_one_by_one
+    for limit, lanes in by_limit.items():
+        yield from read(limit, {lane: needs[lane].in_hand for lane in lanes}, now)
 
 
 def _limit(wanted: int) -> int:
@@ -116,7 +191,8 @@ def _limit(wanted: int) -> int:
 
 
 _DELIVERY = ("id", "subscription_id", "event_id", "phase", "attempts", "budget_from", "budget_at")
-_EVENT = ("trace_id", "size")
+_EVENT = ("trace_id", "size", "entity", "entity_version")
+_COLUMNS = (*_DELIVERY, *(f"event__{name}" for name in _EVENT))
 
 
 @cache
@@ -135,7 +211,8 @@ def _lateral(limit: int) -> str:
                CROSS JOIN LATERAL ({reads}) d JOIN webhooks_event e ON e.id = d.event_id"""  # noqa: S608
 
 
-def _read_together(limit: int, lanes: list[UUID], in_hand: list[UUID], now: datetime) -> Iterator[Claimed]:
+def _read_together(limit: int, lanes: InHand, now: datetime) -> Iterator[Claimed]:
+    in_hand = [each for held in lanes.values() for each in held]
     with connection.cursor() as cursor:
         # As text: psycopg2 quotes a str some five times as fast as a UUID, and a thousand may be in hand.
         given: dict[str, Any] = {
@@ -147,14 +224,12 @@ def _read_together(limit: int, lanes: list[UUID], in_hand: list[UUID], now: date
         yield from (Claimed(*row) for row in cursor.fetchall())
 
 
-def _read_one_by_one(lanes: Collection[UUID], needs: Mapping[UUID, Need], now: datetime) -> Iterator[Claimed]:
+def _read_one_by_one(limit: int, lanes: InHand, now: datetime) -> Iterator[Claimed]:
     """SQLite has no LATERAL, and a read costs it microseconds; so first ask which reads find anything."""
-    columns = (*_DELIVERY, *(f"event__{name}" for name in _EVENT))
-    for lane, *is_due in _with_work(lanes, now):
-        limit = _limit(needs[lane].room.total)
+    for lane, *is_due in _with_work(list(lanes), now):
         for phase in (phase for phase, found in zip(Phase, is_due, strict=True) if found):
-            due = _queue(lane, phase, now).exclude(id__in=needs[lane].in_hand)
-            yield from (Claimed(*row) for row in due.order_by("due_at", "id").values_list(*columns)[:limit])
+            due = _queue(lane, phase, now).exclude(id__in=lanes[lane])
+            yield from (Claimed(*row) for row in due.order_by("due_at", "id").values_list(*_COLUMNS)[:limit])
 
 
 def _with_work(lanes: Collection[UUID], now: datetime) -> Iterable[tuple[Any, ...]]:

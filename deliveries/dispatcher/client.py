@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 import ssl
+import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
@@ -26,7 +28,12 @@ HEADER_LIMIT = 64 * 1024  # bytes of one response header; a longer one is no ans
 KEEPALIVE_S = 4.0
 DNS_CACHE_S = 10
 ERROR_LENGTH = 300
+# What the system answers when it has no file, socket or memory to give us: no endpoint can cause that.
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+COMPLAIN_EVERY_S = 60.0  # a shortage fails thousands of deliveries, and one line says it
 NOT_HTTP = f"What the endpoint answered is not HTTP, or has a header larger than {HEADER_LIMIT:,} bytes."
+
+log = logging.getLogger(__name__)
 
 AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
 
@@ -54,6 +61,7 @@ class Client:
     def __init__(self, policy: EgressPolicy, *, tls: ssl.SSLContext | None = None) -> None:
         self._policy = policy
         self._tls = tls
+        self._complained_at = float("-inf")
 
     async def __aenter__(self) -> Self:
         # c-ares, since a thread pool would let a handful of dead name servers stop every lane.
@@ -93,7 +101,7 @@ class Client:
         except TimeoutError:
             return answer.broken(Outcome.TIMEOUT, f"No complete answer came within {timeout_s:g} s.")
         except Exception as error:  # noqa: BLE001  # no endpoint's oddity may end the loop that serves all
-            return answer.broken(*_explain(error))
+            return answer.broken(*self._explained(error))
         finally:
             answer.close()
         return answer.whole()
@@ -107,6 +115,13 @@ class Client:
                 answer.is_complete = True
                 return
             answer.add(chunk)
+
+    def _explained(self, error: Exception) -> tuple[Outcome, str]:
+        outcome, sentence = _explain(error)
+        if outcome is Outcome.OWN_TROUBLE and time.monotonic() - self._complained_at >= COMPLAIN_EVERY_S:
+            self._complained_at = time.monotonic()
+            log.error("%s Deliveries wait, and no attempt is spent.", sentence)
+        return outcome, sentence
 
     def _open_socket(self, address: AddrInfo) -> socket.socket:
         """The last gate, and the only one that sees literals: nothing connects but through here."""
@@ -209,6 +224,8 @@ def _explain(error: Exception) -> tuple[Outcome, str]:
         case aiohttp.ClientConnectorError(os_error=AddressBlocked() as blocked):
             return Outcome.BLOCKED, str(blocked)
         case aiohttp.ClientConnectorDNSError():
+            if shortage := _shortage():  # the resolver says of that only that nobody answered
+                return _own_trouble(shortage)
             return Outcome.DNS, f"The host's name was not resolved: {error.os_error.strerror or 'no answer'}."
         case aiohttp.ClientConnectorError():
             return _explain_connect(error.os_error)
@@ -224,7 +241,22 @@ def _explain(error: Exception) -> tuple[Outcome, str]:
             return Outcome.BAD_RESPONSE, f"The exchange failed in an unexpected way: {type(error).__name__}."
 
 
+def _shortage() -> OSError | None:
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return error if error.errno in SHORTAGES else None
+    return None
+
+
+def _own_trouble(shortage: OSError) -> tuple[Outcome, str]:
+    reason = os.strerror(shortage.errno or 0).lower()
+    return Outcome.OWN_TROUBLE, f"Weir itself could open no connection: {reason}."
+
+
 def _explain_connect(error: OSError) -> tuple[Outcome, str]:
+    if error.errno in SHORTAGES:
+        return _own_trouble(error)
     if error.errno == errno.ETIMEDOUT:
         return Outcome.TIMEOUT, "The endpoint did not take the connection in time."
     if error.errno in (errno.ECONNRESET, errno.EPIPE):

@@ -56,13 +56,13 @@ class Job:
             return headers
         return {name: MASK if name.lower() in own else value for name, value in headers.items()}
 
-    def unsendable(self, error: str) -> "Unsendable":
-        return Unsendable(row=self.row, orders=self.orders, outcome=Outcome.UNSENDABLE, error=error)
+    def unsendable(self, error: str, outcome: Outcome = Outcome.UNSENDABLE) -> "Unsendable":
+        return Unsendable(row=self.row, orders=self.orders, outcome=outcome, error=error)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unsendable:
-    """A delivery that cannot be sent at all, and why; no request is made, so no attempt is counted."""
+    """A delivery that cannot be sent, just now or ever, and why; no request is made, so no attempt is counted."""
 
     row: Claimed
     orders: Orders

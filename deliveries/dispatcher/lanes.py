@@ -3,18 +3,23 @@
 A lane is *free* when it names no seat, or a seat's bygone epoch. A free lane sleeps until `next_due_at`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from types import MappingProxyType
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 
-from deliveries.models import Delivery, DeliveryState, Hold, Lane, Phase, Seat
+from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Ordering, Phase, Seat
 
+from . import ordered, pace
+from .pace import Pace
 from .seats import Holding, fence, live_seats
+
+NOTHING: Mapping[UUID, Pace] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +27,15 @@ class Taken:
     subscription_id: UUID
     subscriber_id: UUID
     revision: int
+    pace: Pace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """How a lane of ours stands with people and its endpoint: its revision, and whether it may send."""
+
+    revision: int
+    may_send: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +70,15 @@ def take(*, holding: Holding, now: datetime, most: int, known: Collection[UUID] 
             .select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked, no_key=True)
         )
         taken = [
-            Taken(subscription_id=lane, subscriber_id=subscriber, revision=revision)
-            for lane, subscriber, revision in free.values_list(
-                "subscription_id", "subscriber_id", "revision"
-            )[:most]
+            Taken(
+                subscription_id=row["subscription_id"],
+                subscriber_id=row["subscriber_id"],
+                revision=row["revision"],
+                pace=pace.read(row, now=now, is_orphan=row["seat_id"] is not None),
+            )
+            for row in free.values("subscription_id", "subscriber_id", "revision", "seat_id", *pace.COLUMNS)[
+                :most
+            ]
         ]
         Lane.objects.filter(subscription_id__in=[lane.subscription_id for lane in taken]).update(
             seat_id=holding.number, seat_epoch=holding.epoch
@@ -73,25 +92,50 @@ def next_wake(now: datetime) -> datetime | None:
     return asleep.values_list("next_due_at", flat=True).first()
 
 
-def sleep(*, holding: Holding, lanes: Collection[UUID], now: datetime) -> Slept:
-    """Lets lanes go that seem idle, unless work turns out to be due.
+def sleep(
+    *, holding: Holding, lanes: Collection[UUID], now: datetime, paces: Mapping[UUID, Pace] = NOTHING
+) -> Slept:
+    """Lets lanes go that seem idle, unless work turns out to be due. `paces` are those worth keeping.
 
     No wake-up is lost: the lanes are locked FOR UPDATE first, which waits for any router that is adding to
     them, and only then, in a statement of its own, is due work looked for.
     """
     with transaction.atomic():
         fence(holding)
-        due = _next_due(_lock(holding, lanes))
+        ours = _lock(holding, lanes)
+        pace.keep(holding=holding, paces=paces)
+        due = _next_due(ours)
         awake = {lane for lane, (at, is_held) in due.items() if at is not None and at <= now and not is_held}
         _let_go({lane: at for lane, (at, _) in due.items() if lane not in awake})
     return Slept(asleep=frozenset(set(lanes) - awake), awake=frozenset(awake))
 
 
-def release(*, holding: Holding, lanes: Collection[UUID]) -> None:
+def release(*, holding: Holding, lanes: Collection[UUID], paces: Mapping[UUID, Pace] = NOTHING) -> None:
     """Lets lanes go whether or not they have work: another seat may take them at once."""
     with transaction.atomic():
         fence(holding)
-        _let_go({lane: at for lane, (at, _) in _next_due(_lock(holding, lanes)).items()})
+        ours = _lock(holding, lanes)
+        pace.keep(holding=holding, paces=paces)
+        _let_go({lane: at for lane, (at, _) in _next_due(ours).items()})
+
+
+def standing(*, holding: Holding, lanes: Collection[UUID], now: datetime) -> dict[UUID, Standing]:
+    """How those of the lanes that are ours stand now."""
+    rows = _mine(holding).filter(subscription_id__in=lanes)
+    return {
+        lane: Standing(
+            revision=revision, may_send=hold == Hold.NONE and (not_before is None or not_before <= now)
+        )
+        for lane, revision, hold, not_before in rows.values_list(
+            "subscription_id", "revision", "hold", "not_before"
+        )
+    }
+
+
+def rouse_parked(now: datetime) -> int:
+    """Wakes the sleepers whose circuit is open: after a clock went back, none knows how long it may sleep."""
+    parked = Lane.objects.filter(seat=None, circuit=Circuit.OPEN, next_due_at__gt=now)
+    return parked.update(next_due_at=now)
 
 
 def _free(lanes: QuerySet[Lane], holding: Holding) -> QuerySet[Lane]:
@@ -110,15 +154,37 @@ def _lock(holding: Holding, lanes: Collection[UUID]) -> list[UUID]:
     return list(rows.select_for_update().values_list("subscription_id", flat=True))
 
 
+def lock_to_write(lanes: Collection[UUID]) -> None:
+    """In id order, as whoever numbers deliveries locks them, so that the two never deadlock."""
+    if len(lanes) > 1:
+        rows = Lane.objects.filter(pk__in=lanes).order_by("pk").select_for_update(no_key=True)
+        list(rows.values_list("pk", flat=True))
+
+
 def _next_due(lanes: Collection[UUID]) -> dict[UUID, tuple[datetime | None, bool]]:
-    """For each lane: when its next delivery may be tried, and whether a person holds the lane."""
+    """For each lane: when it is to be looked at next, and whether a person holds it.
+
+    That is when its next delivery may be tried, or at once for an order that its owner has not carried out.
+    """
     phases = {f"due_{phase.name.lower()}": _first_due(phase) for phase in Phase}
-    rows = (
+    columns = (
+        "subscription_id", "subscription__ordering", "hold", "ordered_at", "not_before", "cooldown_until",
+    )  # fmt: skip
+    rows = list(
         Lane.objects.filter(subscription_id__in=lanes)
-        .annotate(**phases)
-        .values_list("subscription_id", "hold", "not_before", *phases)
+        .annotate(**phases, ordered_at=Case(When(order_number__gt=F("order_done"), then=F("next_due_at"))))
+        .values_list(*columns, *phases)
     )
-    return {lane: (_soonest(dues, not_before), hold != Hold.NONE) for lane, hold, not_before, *dues in rows}
+    # Of a strictly ordered lane nothing moves before the one whose turn it is.
+    turns = ordered.turns([lane for lane, ordering, *_ in rows if ordering == Ordering.STRICT])
+    return {
+        lane: (
+            ordered_at
+            or _soonest([turns[lane].due_at] if lane in turns else dues, quiet_until, parked_until),
+            hold != Hold.NONE,
+        )
+        for lane, _, hold, ordered_at, quiet_until, parked_until, *dues in rows
+    }
 
 
 def _first_due(phase: Phase) -> Subquery:
@@ -128,9 +194,9 @@ def _first_due(phase: Phase) -> Subquery:
     return Subquery(pending.order_by("due_at", "id").values("due_at")[:1])
 
 
-def _soonest(dues: Iterable[datetime | None], not_before: datetime | None) -> datetime | None:
+def _soonest(dues: Iterable[datetime | None], *not_before: datetime | None) -> datetime | None:
     soonest = min((due for due in dues if due is not None), default=None)
-    return max(soonest, not_before) if soonest and not_before else soonest
+    return soonest and max([soonest, *(at for at in not_before if at is not None)])
 
 
 def _let_go(lanes: dict[UUID, datetime | None]) -> None:

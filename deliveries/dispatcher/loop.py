@@ -151,6 +151,7 @@ class Dispatcher:
             look_for_lanes=self._lanes_rang or sweep or self._is_past(self._next_wake, now),
             is_draining=self._draining_since is not None,
             now=now,
+            heed_people=self._lanes_rang or sweep,
         )
         if self._lanes_rang or sweep:
             self._desk.book.stir_all()
@@ -225,6 +226,9 @@ class Dispatcher:
         exchange = await self._client.send(
             url=job.orders.url, headers=headers, body=job.body, timeout_s=job.orders.timeout_s
         )
+        if exchange.outcome is Outcome.OWN_TROUBLE:
+            self._fail(job.unsendable(exchange.error, exchange.outcome), took_slot=True)
+            return
         now = datetime.now(UTC)
         quiet_s = retry_after_s(exchange.retry_after, now) if exchange.retry_after else None
         self._finish(

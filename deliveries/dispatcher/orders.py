@@ -7,15 +7,36 @@ from uuid import UUID
 
 from django.db.models import Prefetch, Q
 
+from deliveries.deciders.circuit import Rules
 from deliveries.deciders.outcome import ClientErrors
 from deliveries.deciders.retry import Schedule
-from deliveries.models import Subscription, SubscriptionSecret
-from deliveries.services.defaults import client_errors_of, headers_of, schedule_of, timeout_of, window_of
+from deliveries.models import Lane, Ordering, Subscription, SubscriptionSecret
+from deliveries.services.defaults import (
+    circuit_rules_of,
+    client_errors_of,
+    headers_of,
+    schedule_of,
+    timeout_of,
+)
 from webhooks.deciders.expressions import Expression, compile_expression
 from webhooks.deciders.standard import Signer
 from webhooks.sealing import Unreadable
 
+from . import pace
+
 FAULTS = (Unreadable, ValueError, TypeError)  # a lost key, or a row that was written past the services
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Act:
+    """What a person last asked of the lane's circuit, and the pace as the row has it.
+
+    Where the row says that it is done and its owner does not know, a commit was heard of as a failure.
+    """
+
+    order: str
+    number: int
+    kept: pace.Pace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +49,13 @@ class Orders:
     headers: Mapping[str, str]
     transform: Expression | None
     timeout_s: float
-    window: int
+    rules: Rules
+    rate_per_s: float | None
     schedule: Schedule
     client_errors: ClientErrors
+    is_ordered: bool = False
+    latest_only: bool = False
+    act: Act | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,10 +89,12 @@ def _load_one_by_one(revisions: Mapping[UUID, int], now: datetime) -> Loaded:
 
 def _read(revisions: Mapping[UUID, int], now: datetime) -> dict[UUID, Orders]:
     live = SubscriptionSecret.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-    rows = Subscription.objects.filter(id__in=list(revisions)).prefetch_related(
-        Prefetch("secrets", queryset=live.order_by("-created_at", "-id"))
+    rows = (
+        Subscription.objects.filter(id__in=list(revisions))
+        .select_related("lane")
+        .prefetch_related(Prefetch("secrets", queryset=live.order_by("-created_at", "-id")))
     )
-    return {row.id: _orders(row, revisions[row.id]) for row in rows}
+    return {row.id: _orders(row, revisions[row.id], now) for row in rows}
 
 
 def stale(orders: Mapping[UUID, Orders], revisions: Mapping[UUID, int], now: datetime) -> Collection[UUID]:
@@ -81,7 +108,12 @@ def stale(orders: Mapping[UUID, Orders], revisions: Mapping[UUID, int], now: dat
     ]
 
 
-def _orders(row: Subscription, revision: int) -> Orders:
+def _act(lane: Lane, now: datetime) -> Act:
+    row = {name: getattr(lane, name) for name in pace.COLUMNS}
+    return Act(order=lane.order, number=lane.order_number, kept=pace.read(row, now=now, is_orphan=False))
+
+
+def _orders(row: Subscription, revision: int, now: datetime) -> Orders:
     secrets = list(row.secrets.all())
     return Orders(
         subscription_id=row.id,
@@ -92,7 +124,11 @@ def _orders(row: Subscription, revision: int) -> Orders:
         headers=headers_of(row),
         transform=compile_expression(row.transform) if row.transform else None,
         timeout_s=timeout_of(row),
-        window=window_of(row),
+        rules=circuit_rules_of(row),
+        rate_per_s=row.rate_per_s,
         schedule=schedule_of(row),
         client_errors=client_errors_of(row),
+        is_ordered=row.ordering == Ordering.STRICT,
+        latest_only=row.latest_only,
+        act=_act(row.lane, now) if row.lane.order_number else None,
     )

@@ -1,34 +1,48 @@
 """Turns stored events into deliveries owed, in one transaction a batch. It sends nothing."""
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.utils import (
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from deliveries.deciders.matching import MatchTable, Wanted
-from deliveries.deciders.outcome import Outcome, fingerprint
-from deliveries.models import Delivery, DeliveryState
-from deliveries.services.dead_letters import Death, bury
+from deliveries.models import Delivery
 from deliveries.services.lanes import hold_lanes, wake_sleeping
+from deliveries.services.notices import notify
 from webhooks.deciders.expressions import ExpressionFailed, parse_json
 from webhooks.deciders.wording import storable
-from webhooks.ids import uuid7
 from webhooks.models import Event, EventBody, EventState
 
-from . import rows
+from .owed import Arrived, Owed, insert
 from .routes import Routes
-from .seats import Holding, fence
+from .seats import Holding, SeatLost, fence
+
+log = logging.getLogger(__name__)
 
 EVENTS = 500  # events looked at in one transaction
 BYTES = 16 * 1024 * 1024  # bodies read for filters at once
 FILTERS_S = 0.05  # one subscription's costly filter may keep the others' deliveries waiting no longer
 DELIVERIES = 5000  # deliveries inserted in one transaction: some 100 ms of PostgreSQL's time
 ERROR_LENGTH = 300
+ALONE_S = 0.05  # events routed one by one may keep everything else at the database waiting no longer
 ROUTER_LOCK = 0x57454952  # "WEIR": one router at a time, since two would only do each other's work again
+
+# What no event can be blamed for: the database, its tables, the machine, a seat that was taken over.
+BLAMELESS = (
+    SeatLost, OperationalError, InterfaceError, ProgrammingError, InternalError, NotSupportedError, OSError,
+    MemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,44 +54,77 @@ class Routed:
     more: bool
 
 
-class Arrived(NamedTuple):
-    """An event that waits for its router."""
-
-    id: UUID
-    source_id: UUID
-    event_type: str
-    external_id: str
-    size: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Owed:
-    """One delivery to be made; `failure` says why it is dead from the start."""
-
-    event: Arrived
-    subscription_id: UUID
-    failure: str = ""
+NOTHING = Routed(lanes=frozenset(), events=0, more=False)
 
 
 def route(*, holding: Holding, routes: Routes, now: datetime) -> Routed:
-    """Routes the oldest waiting events. Routing twice changes nothing: the pair of event and subscription is unique."""
+    """Routes the oldest waiting events. Routing twice changes nothing: the pair of event and subscription is unique.
+
+    An event that fails in a way nobody foresaw is set aside, so that those behind it go on.
+    """
+    try:
+        return _route(holding, routes, now)
+    except BLAMELESS:
+        raise
+    except Exception:
+        log.exception("A batch of events could not be routed; trying them one by one.")
+    routes.forget()
+    routes.current()  # what fails here is no event's fault, and raises
+    return _route_one_by_one(holding, routes, now)
+
+
+def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = None) -> Routed:
     with transaction.atomic():
         fence(holding)
         if not _alone():
-            return Routed(lanes=frozenset(), events=0, more=False)
-        waiting = _waiting()
+            return NOTHING
+        waiting = _waiting(only)
         if not waiting:
-            return Routed(lanes=frozenset(), events=0, more=False)
+            return NOTHING
+        # Read after the events: who subscribed before an event came must not miss it.
         matches = _matches(waiting, routes.current())
         whole, owed = _batch([event for event in waiting if event.id in matches], matches)
-        lanes = {each.subscription_id for each in owed if not each.failure}
-        hold_lanes(connection, lanes)
-        _insert(owed, now)
+        hold_lanes(connection, {each.subscription_id for each in owed})
+        insert(owed, now)
         _mark(whole, matches, now)
+        lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
     return Routed(
         lanes=frozenset(lanes), events=len(whole), more=len(waiting) == EVENTS or len(whole) < len(waiting)
     )
+
+
+def _route_one_by_one(holding: Holding, routes: Routes, now: datetime) -> Routed:
+    """For a moment only: the next turn tries a batch again, without those that are set aside by now."""
+    lanes: set[UUID] = set()
+    events = 0
+    deadline = monotonic() + ALONE_S
+    for event in _waiting():
+        if monotonic() > deadline:
+            break
+        try:
+            routed = _route(holding, routes, now, only=event.id)
+        except BLAMELESS:
+            raise
+        except Exception:
+            log.exception("This event could not be routed and is set aside: %s", event.id)
+            _set_aside(holding, event)
+            continue
+        lanes |= routed.lanes
+        events += routed.events
+        if not routed.events:
+            break  # too wide for one transaction: it is finished before those that came after it
+    return Routed(lanes=frozenset(lanes), events=events, more=True)
+
+
+def _set_aside(holding: Holding, event: Arrived) -> None:
+    with transaction.atomic():
+        fence(holding)
+        if Event.objects.filter(pk=event.id, state=EventState.RECEIVED).update(state=EventState.QUARANTINED):
+            text = (
+                f"Event {event.external_id[:100]} could not be routed and is in quarantine; the log says why."
+            )
+            notify(kind="event-quarantined", object_kind="event", object_id=event.id, text=text)
 
 
 def _alone() -> bool:
@@ -88,10 +135,11 @@ def _alone() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _waiting() -> list[Arrived]:
-    columns = ("id", "source_id", "event_type", "external_id", "size")
+def _waiting(only: UUID | None = None) -> list[Arrived]:
     waiting = Event.objects.filter(state=EventState.RECEIVED).order_by("id")
-    return [Arrived(*row) for row in waiting.values_list(*columns)[:EVENTS]]
+    if only is not None:
+        waiting = waiting.filter(pk=only)
+    return [Arrived(*row) for row in waiting.values_list(*Arrived._fields)[:EVENTS]]
 
 
 def _matches(events: Sequence[Arrived], table: MatchTable) -> dict[UUID, list[Owed]]:
@@ -131,19 +179,16 @@ def _wanted(
             unreadable = str(failure)
     for wanted in found:
         if wanted.filter is None:
-            yield Owed(event=event, subscription_id=wanted.subscription_id)
+            yield Owed(event=event, wanted=wanted)
             continue
         try:
             if unreadable:
                 raise ExpressionFailed(unreadable)
             if wanted.filter.holds(document):
-                yield Owed(event=event, subscription_id=wanted.subscription_id)
+                yield Owed(event=event, wanted=wanted)
         except ExpressionFailed as failure:
-            yield Owed(
-                event=event,
-                subscription_id=wanted.subscription_id,
-                failure=storable(f"Filter: {failure}", ERROR_LENGTH),
-            )
+            failed = storable(f"Filter: {failure}", ERROR_LENGTH)
+            yield Owed(event=event, wanted=wanted, failure=failed)
 
 
 def _batch(
@@ -163,45 +208,6 @@ def _batch(
     made = set(Delivery.objects.filter(event_id=widest.id).values_list("subscription_id", flat=True))
     missing = [each for each in matches[widest.id] if each.subscription_id not in made]
     return ([widest] if len(missing) <= DELIVERIES else []), missing[:DELIVERIES]
-
-
-_COLUMNS = (
-    "id", "event", "subscription", "source", "event_type", "external_id", "state", "phase", "created_at",
-    "due_at", "attempts", "budget_from", "budget_at", "settled_at", "last_outcome", "last_error", "fingerprint",
-)  # fmt: skip
-
-
-def _insert(owed: Sequence[Owed], now: datetime) -> None:
-    made = [(uuid7(), each) for each in owed]
-    rows.insert(Delivery, _COLUMNS, [_row(delivery, each, now) for delivery, each in made], ignore=True)
-    deaths = {delivery: _death(delivery, each) for delivery, each in made if each.failure}
-    if deaths:
-        # Not those whose pair was there already: their row was passed over.
-        truly = Delivery.objects.filter(id__in=list(deaths)).values_list("id", flat=True)
-        bury(deaths=[deaths[delivery] for delivery in truly], now=now)
-
-
-def _row(delivery: UUID, each: Owed, now: datetime) -> tuple[object, ...]:
-    event, dead = each.event, bool(each.failure)
-    return (
-        delivery, event.id, each.subscription_id, event.source_id, event.event_type, event.external_id,
-        DeliveryState.DEAD if dead else DeliveryState.PENDING, 0, now,
-        None if dead else now, 0, 0, now, now if dead else None,
-        Outcome.FILTER_FAILED.value if dead else "", each.failure,
-        _death(delivery, each).fingerprint if dead else "",
-    )  # fmt: skip
-
-
-def _death(delivery: UUID, each: Owed) -> Death:
-    reason = Outcome.FILTER_FAILED
-    return Death(
-        delivery_id=delivery,
-        subscription_id=each.subscription_id,
-        reason=reason.value,
-        fingerprint=fingerprint(str(each.subscription_id), reason, None, each.failure),
-        status=None,
-        error=each.failure,
-    )
 
 
 def _mark(events: Iterable[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deliveries.deciders.matching import MatchTable, Wanted
-from deliveries.models import RouteRevision, Subscription
+from deliveries.models import Ordering, RouteRevision, Subscription
 from webhooks.deciders.expressions import Expression, compile_expression
 
 UNREADABLE = compile_expression("abs('this filter is not valid JMESPath')")  # fails on every event
@@ -24,17 +24,24 @@ class Routes:
             self._table, self._revision = _read(), revision
         return self._table
 
+    def forget(self) -> None:
+        """The next look reads everything: what is in memory may be what went wrong."""
+        self._table = None
+
 
 def _read() -> MatchTable:
-    columns = ("id", "source_id", "event_types", "filter")
+    columns = ("id", "source_id", "event_types", "filter", "ordering", "latest_only")
+    wanted = Subscription.objects.order_by("id")
     return MatchTable(
         Wanted(
             subscription_id=subscription,
             source_ids=frozenset([source] if source else []),
             patterns=tuple(patterns),
             filter=_filter(text) if text else None,
+            is_ordered=ordering == Ordering.STRICT,
+            latest_only=latest_only,
         )
-        for subscription, source, patterns, text in Subscription.objects.order_by("id").values_list(*columns)
+        for subscription, source, patterns, text, ordering, latest_only in wanted.values_list(*columns)
     )
 
 

@@ -56,7 +56,8 @@ def _document(
 def _values(
     model: type[models.Model], columns: tuple[str, ...], rows: Sequence[Row]
 ) -> tuple[str, Sequence[Any]]:
-    names, converters = ", ".join(_names(model, columns)), _converters(model, columns, "sqlite")
+    names = ", ".join(f'"{name}"' for name in _names(model, columns))
+    converters = _converters(model, columns, "sqlite")
     group = "(" + ", ".join(["%s"] * len(columns)) + ")"
     values = [
         value if convert is None or value is None else convert(value)
@@ -81,7 +82,7 @@ def _names(model: type[models.Model], columns: tuple[str, ...]) -> tuple[str, ..
 def _types(model: type[models.Model], columns: tuple[str, ...]) -> str:
     """What each column of the document is: `id uuid, state varchar(10), …`."""
     fields = (_field(model, column) for column in columns)
-    return ", ".join(f"{field.column} {field.db_type(connection)}" for field in fields)
+    return ", ".join(f'"{field.column}" {field.db_type(connection)}' for field in fields)
 
 
 @cache

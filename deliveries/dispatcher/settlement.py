@@ -1,7 +1,7 @@
 """Writes what came of a batch of attempts, in one fenced transaction: the one place that writes an attempt."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,8 +13,9 @@ from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
 from webhooks.deciders.wording import storable
 
-from . import client, lanes, rows
+from . import client, lanes, pace, rows, versions
 from .jobs import Job, Unsendable
+from .pace import Shift
 from .seats import Holding, fence
 
 ERROR_LENGTH = 300
@@ -33,14 +34,22 @@ class Tried:
     decision: Decision
     took_slot: bool = True
 
+    @property
+    def outcome(self) -> Outcome:
+        return self.exchange.outcome
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """A delivery that could not even be tried. `took_slot`: it was a sender that found out."""
+    """A delivery that could not even be tried, now or ever. `took_slot`: it was a sender that found out."""
 
     job: Unsendable
     decision: Decision
     took_slot: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.job.outcome
 
 
 Result = Tried | Failed
@@ -65,9 +74,9 @@ UPDATE deliveries_delivery AS d SET
     phase = CASE WHEN d.state = 'pending' THEN v.phase ELSE d.phase END,
     due_at = CASE WHEN d.state = 'pending' THEN v.due_at ELSE d.due_at END,
     settled_at = CASE WHEN d.state = 'pending' THEN v.settled_at ELSE d.settled_at END,
-    attempts = v.attempts, last_attempt_at = v.last_attempt_at, last_outcome = v.last_outcome,
-    last_status = v.last_status, last_latency_ms = v.last_latency_ms, last_error = v.last_error,
-    fingerprint = v.fingerprint
+    attempts = v.attempts, last_attempt_at = COALESCE(v.last_attempt_at, d.last_attempt_at),
+    last_outcome = v.last_outcome, last_status = v.last_status, last_latency_ms = v.last_latency_ms,
+    last_error = v.last_error, fingerprint = v.fingerprint
 FROM %s WHERE d.id = v.id"""
 _UPDATED = (
     "id", "state", "phase", "due_at", "settled_at", "attempts", "last_attempt_at", "last_outcome",
@@ -75,19 +84,43 @@ _UPDATED = (
 )  # fmt: skip
 
 
-def settle(*, holding: Holding, results: Sequence[Result], now: datetime) -> None:
-    """Attempts, next states, dead letters and the lanes' quiet, all or nothing. Raises SeatLost.
+def settle(
+    *, holding: Holding, results: Sequence[Result], now: datetime, shifts: Sequence[Shift] = ()
+) -> None:
+    """Attempts, next states, dead letters, the lanes' quiet and what becomes of their pace, all or nothing.
+
+    Raises SeatLost.
 
     A delivery that a person discarded while it was in flight keeps that state; its attempt is recorded.
     """
     tried = [result for result in results if isinstance(result, Tried)]
     with transaction.atomic():
         fence(holding)
+        results = _overtaken(results)
         _record(tried)
         rows.update(Delivery, sql=_UPDATE, columns=_UPDATED, rows=[_next(result, now) for result in results])
         _bury(results, now)
-        _disable({result.job.row.lane_id for result in results if result.decision.disables}, now)
-        lanes.quiet(holding=holding, until=_quiet(results))
+        gone, quiet = {r.job.row.lane_id for r in results if r.decision.disables}, _quiet(results)
+        lanes.lock_to_write({*gone, *quiet, *(shift.lane_id for shift in shifts)})
+        _disable(gone, now)
+        lanes.quiet(holding=holding, until=quiet)
+        pace.write(holding=holding, shifts=shifts, now=now)
+
+
+def _overtaken(results: Sequence[Result]) -> list[Result]:
+    """A failure of an older version ends there, where only the latest is wanted: neither a retry nor a dead letter."""
+    failed = [
+        result.job.row
+        for result in results
+        if result.job.orders.latest_only and result.decision.state != "delivered"
+    ]
+    outdated = versions.outdated(failed)
+    return [
+        replace(result, decision=replace(result.decision, state="superseded", due_at=None, reason=""))
+        if result.job.row.delivery_id in outdated
+        else result
+        for result in results
+    ]
 
 
 def _record(tried: Sequence[Tried]) -> None:
@@ -122,21 +155,17 @@ def _next(result: Result, now: datetime) -> tuple[object, ...]:
     return (
         row.delivery_id,
         decision.state,
-        Phase.RETRY.value if is_pending and row.phase == Phase.FIRST else row.phase,
+        Phase.RETRY.value if is_pending and made and row.phase == Phase.FIRST else row.phase,
         decision.due_at,
         None if is_pending else now,
         row.attempts + (made is not None),
         made.started_at if made else None,
-        _outcome(result).value,
+        result.outcome.value,
         _status(result),
         made.duration_ms if made else None,
         _error(result),
         "" if decision.state == "delivered" else _fingerprint(result),
     )
-
-
-def _outcome(result: Result) -> Outcome:
-    return result.exchange.outcome if isinstance(result, Tried) else result.job.outcome
 
 
 def _error(result: Result) -> str:
@@ -149,7 +178,7 @@ def _status(result: Result) -> int | None:
 
 
 def _fingerprint(result: Result) -> str:
-    return fingerprint(str(result.job.row.lane_id), _outcome(result), _status(result), _error(result))
+    return fingerprint(str(result.job.row.lane_id), result.outcome, _status(result), _error(result))
 
 
 def _bury(results: Iterable[Result], now: datetime) -> None:

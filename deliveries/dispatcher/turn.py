@@ -13,13 +13,15 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 
-from deliveries.models import Phase
 from deliveries.services.holds import disable_unreadable
 from webhooks import wake
 
 from . import claims, lanes, orders, router, settlement
-from .book import Book, LanePage
+from .book import Book
 from .jobs import Job, Unsendable, prepare
+from .pace import Shift
+from .pacer import Pacer
+from .page import LanePage
 from .routes import Routes
 from .seats import Holding, SeatLost, live_seats
 
@@ -38,6 +40,7 @@ class Wish:
     look_for_lanes: bool
     is_draining: bool
     now: datetime
+    heed_people: bool = True  # they may have changed a lane that is ours
 
 
 @dataclass(kw_only=True, slots=True)
@@ -66,6 +69,11 @@ class Desk:
     bytes_in_hand: int = 0
     _routes: Routes = field(default_factory=Routes)
     _orders: dict[UUID, orders.Orders] = field(default_factory=dict)
+    _kept_back: set[UUID] = field(default_factory=set)  # what the last claim had no time or memory for
+    _pacer: Pacer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pacer = Pacer(self.holding, self.book)
 
     def turn(self, wish: Wish, out: Yield) -> None:
         """Fills `out` step by step, each step a transaction of its own.
@@ -80,6 +88,7 @@ class Desk:
             self._route,
             self._share,
             self._recall,
+            self._tick,
             self._claim,
             self._rest,
             self._ahead,
@@ -96,8 +105,12 @@ class Desk:
     def _settle(self, wish: Wish, out: Yield) -> None:
         if not wish.results:
             return
-        self._record(wish.results, wish.now)
+        shifts = self._pacer.judge(wish.results, wish.now)
+        written = self._record(wish.results, shifts, wish.now)
         out.settled = True
+        self._pacer.accept(written, wish.now)
+        self._tell(written, out)
+        self._pacer.count(wish.results, shifts, wish.now)
         clock = time.monotonic()
         for result in wish.results:
             row, decision = result.job.row, result.decision
@@ -107,24 +120,44 @@ class Desk:
             for at in (decision.due_at, decision.lane_not_before):
                 if at is not None:
                     self.book.look_at(row.lane_id, clock + max(0.0, (at - wish.now).total_seconds()))
+        if len(written) < len(shifts):
+            self._shift(shifts, wish.now, out)
+
+    def _shift(self, shifts: Sequence[Shift], now: datetime, out: Yield) -> None:
+        """Moves lanes for other reasons than what was settled."""
+        self._pacer.commit(shifts, now)
+        self._tell(shifts, out)
+
+    def _tell(self, shifts: Iterable[Shift], out: Yield) -> None:
+        """What an open circuit parks is called back from the senders."""
+        for shift in shifts:
+            out.windows[shift.lane_id] = self.book.lanes[shift.lane_id].window
+            if shift.opens:
+                out.recalled.append(shift.lane_id)
 
     def _put_down(self, row: claims.Claimed, clock: float) -> None:
         self.bytes_in_hand -= row.size
         page = self.book.lanes.get(row.lane_id)
         if page is not None:
-            page.in_hand.pop(row.delivery_id, None)
-            page.idle_since = clock
+            page.put_down(row.delivery_id, clock)
 
-    def _record(self, results: Sequence[settlement.Result], now: datetime) -> None:
-        """Settles a batch; where something in it cannot be written, each by itself, and that one as a dead letter."""
+    def _record(
+        self, results: Sequence[settlement.Result], shifts: Sequence[Shift], now: datetime
+    ) -> Sequence[Shift]:
+        """Settles a batch; where something in it cannot be written, each by itself, and that one as a dead letter.
+
+        Returns the shifts that were written with it.
+        """
         try:
-            settlement.settle(holding=self.holding, results=results, now=now)
+            settlement.settle(holding=self.holding, results=results, now=now, shifts=shifts)
+            return shifts
         except (SeatLost, OperationalError, InterfaceError):
             raise  # nothing is wrong with what was to be written
         except Exception:
             log.exception("A batch of %d could not be settled.", len(results))
             for result in results:
                 self._record_alone(result, now)
+            return ()
 
     def _record_alone(self, result: settlement.Result, now: datetime) -> None:
         try:
@@ -154,49 +187,87 @@ class Desk:
             self.book.shed(-room)
         taken = lanes.take(holding=self.holding, now=wish.now, most=room, known=list(self.book.lanes))
         for lane in taken:
-            out.opened.append(self.book.open(lane.subscription_id, lane.subscriber_id, time.monotonic()))
+            page = self.book.open(lane.subscription_id, lane.subscriber_id, lane.pace, time.monotonic())
+            out.opened.append(page)
         self._read_orders({lane.subscription_id: lane.revision for lane in taken}, wish.now, out)
 
     def _recall(self, wish: Wish, out: Yield) -> None:
-        """Notes the lanes whose waiting jobs are out of date: paused, disabled, or changed by a person."""
-        if not out.look_for_lanes:
+        """Looks what people have changed, and notes the lanes whose waiting jobs are out of date."""
+        if not wish.heed_people or not self.book.lanes:
             return
-        busy = [lane for lane, page in self.book.lanes.items() if page.in_hand]
-        revisions = claims.moving(holding=self.holding, lanes=busy, now=wish.now) if busy else {}
-        for lane in busy:
-            known = self._orders.get(lane)
-            if known is None or revisions.get(lane) != known.revision:
+        standing = lanes.standing(holding=self.holding, lanes=list(self.book.lanes), now=wish.now)
+        changed = {}
+        for lane, page in self.book.lanes.items():
+            stands, known = standing.get(lane), self._orders.get(lane)
+            is_current = known is not None and stands is not None and stands.revision == known.revision
+            if page.in_hand and not (is_current and stands and stands.may_send):
                 out.recalled.append(lane)
+            if stands is not None and not is_current:
+                changed[lane] = stands.revision
+        self._read_orders(changed, wish.now, out)
+
+    def _tick(self, wish: Wish, out: Yield) -> None:
+        """Ends the cool-downs that are over."""
+        if self._pacer.was_set_back(wish.now) and lanes.rouse_parked(wish.now):
+            out.look_for_lanes = True
+            wake.ring(wake.LANES)
+        if not wish.is_draining:
+            self._shift(self._pacer.cooled(wish.now), wish.now, out)
 
     def _read_orders(self, revisions: dict[UUID, int], now: datetime, out: Yield) -> None:
         stale = orders.stale(self._orders, revisions, now)
         if not stale:
             return
         loaded = orders.load(revisions={lane: revisions[lane] for lane in stale}, now=now)
+        # What waits under other orders is called back: the new ones may want another delivery first.
+        out.recalled += [lane for lane in loaded.orders if self._has_changed(lane, revisions[lane])]
+        shifts = self._pacer.follow(loaded.orders, now)
+        out.windows |= {lane: self.book.lanes[lane].window for lane in loaded.orders}
+        self._shift(shifts, now, out)
         self._orders |= loaded.orders
-        for lane, order in loaded.orders.items():
-            self.book.lanes[lane].window = out.windows[lane] = order.window
         for lane, why in loaded.broken.items():
             disable_unreadable(subscription_id=lane, now=now, why=why)
 
+    def _has_changed(self, lane: UUID, revision: int) -> bool:
+        known = self._orders.get(lane)
+        return known is not None and known.revision != revision
+
     def _claim(self, wish: Wish, out: Yield) -> None:
         now = wish.now
-        hungry = self.book.hungry()
+        hungry = self.book.hungry(now.timestamp(), time.monotonic())
         if not hungry or wish.is_draining or self.bytes_in_hand >= BYTES_IN_HAND:
             return
+        lanes_asked = [page.subscription_id for page in hungry]
+        revisions = claims.moving(holding=self.holding, lanes=lanes_asked, now=now)
+        self._read_orders(revisions, now, out)  # first, since they say which delivery is next
         needs = {
-            page.subscription_id: claims.Need(room=page.room(), in_hand=list(page.in_hand)) for page in hungry
+            page.subscription_id: self._need(page)
+            for page in hungry
+            if page.subscription_id in revisions and page.subscription_id in self._orders
         }
         claim = claims.claim(holding=self.holding, needs=needs, now=now)
-        self._read_orders(claim.revisions, now, out)
-        can_send = [row for row in claim.deliveries if row.lane_id in self._orders]
-        taken = list(self._within_memory(can_send))
+        found = claim.deliveries
+        if (
+            self._kept_back
+        ):  # they come first now, or many lanes with costly transforms would starve the last one
+            found = sorted(found, key=lambda row: row.lane_id not in self._kept_back)
+        taken = list(self._within_memory(found))
         jobs = self._prepared(taken)
-        kept_back = {row.lane_id for row in can_send[len(jobs) :]}
+        self._shift(self._pacer.probes(jobs), now, out)
+        self._kept_back = {row.lane_id for row in found[len(jobs) :]}
         for page in hungry:
-            page.hungry = page.subscription_id in claim.more or page.subscription_id in kept_back
-        self._pick_up(taken[: len(jobs)])
+            page.hungry = page.subscription_id in claim.more or page.subscription_id in self._kept_back
+        self._pick_up(jobs)
         out.jobs += jobs
+
+    def _need(self, page: LanePage) -> claims.Need:
+        known = self._orders[page.subscription_id]
+        return claims.Need(
+            room=page.room(),
+            in_hand=list(page.in_hand),
+            is_ordered=known.is_ordered,
+            latest_only=known.latest_only,
+        )
 
     def _prepared(self, rows: Sequence[claims.Claimed]) -> list[Job | Unsendable]:
         """As many jobs, from the first, as a moment's time allows: a costly transform makes its own lane wait."""
@@ -217,23 +288,26 @@ class Desk:
                 return
             yield row
 
-    def _pick_up(self, rows: Iterable[claims.Claimed]) -> None:
-        for row in rows:
-            page = self.book.lanes[row.lane_id]
-            page.in_hand[row.delivery_id] = row.phase
-            page.last_was_first = row.phase == Phase.FIRST
-            self.bytes_in_hand += row.size
+    def _pick_up(self, jobs: Iterable[Job | Unsendable]) -> None:
+        for job in jobs:
+            page = self.book.lanes[job.row.lane_id]
+            page.pick_up(job.row.delivery_id, job.row.phase)
+            if page.rate_per_s is not None and isinstance(job, Job):
+                page.spend(1)
+            self.bytes_in_hand += job.row.size
 
     def _rest(self, wish: Wish, out: Yield) -> None:
         """Lets go what leaves, and puts to sleep what is idle."""
         leaving = self.book.leaving(all_of_them=wish.is_draining)
         if leaving:
-            lanes.release(holding=self.holding, lanes=leaving)
+            lanes.release(holding=self.holding, lanes=leaving, paces=self._pacer.worth_keeping(leaving))
             self._close(leaving, out)
             wake.ring(wake.LANES)
-        idle = [] if wish.is_draining else self.book.idle(time.monotonic())
+        idle = [] if wish.is_draining else self.book.idle(wish.now.timestamp(), time.monotonic())
         if idle:
-            slept = lanes.sleep(holding=self.holding, lanes=idle, now=wish.now)
+            slept = lanes.sleep(
+                holding=self.holding, lanes=idle, now=wish.now, paces=self._pacer.worth_keeping(idle)
+            )
             self.book.stir(slept.awake)
             self._close(slept.asleep, out)
 
@@ -250,5 +324,7 @@ class Desk:
     def drop(self, jobs: Iterable[Job | Unsendable]) -> None:
         """Puts down deliveries that were claimed and never started; they stay due."""
         for job in jobs:
+            if (page := self.book.lanes.get(job.row.lane_id)) is not None:
+                page.unsent(job.row.delivery_id)
+                page.hungry = True
             self._put_down(job.row, time.monotonic())
-            self.book.stir([job.row.lane_id])

@@ -5,6 +5,7 @@ from typing import cast
 
 from django.conf import settings
 
+from deliveries.deciders.circuit import Rules
 from deliveries.deciders.outcome import ClientErrors
 from deliveries.deciders.retry import Schedule
 from deliveries.models import Ordering, Subscription
@@ -37,9 +38,26 @@ def window_of(subscription: Subscription) -> int:
     return int(_or(subscription.window, settings.HUB_WINDOW))
 
 
+def circuit_rules_of(subscription: Subscription) -> Rules:
+    """When its circuit opens, for how long, and the cap it recovers to."""
+    return Rules(
+        failure_rate=_or(subscription.circuit_failure_rate, settings.HUB_CIRCUIT_FAILURE_RATE),
+        min_volume=int(_or(subscription.circuit_min_volume, settings.HUB_CIRCUIT_MIN_VOLUME)),
+        window_s=_or(subscription.circuit_window_s, settings.HUB_CIRCUIT_WINDOW_S),
+        cooldown_s=_or(subscription.circuit_cooldown_s, settings.HUB_CIRCUIT_COOLDOWN_S),
+        cooldown_cap_s=_or(subscription.circuit_cooldown_cap_s, settings.HUB_CIRCUIT_COOLDOWN_CAP_S),
+        cap=window_of(subscription),
+    )
+
+
 def client_errors_of(subscription: Subscription) -> ClientErrors:
     """What a 4xx or 3xx means for a delivery: once, thrice or schedule."""
     return cast(ClientErrors, subscription.client_errors or settings.HUB_CLIENT_ERRORS)
+
+
+def disable_after_of(subscription: Subscription) -> float:
+    """Seconds it may fail without one success before it is disabled; 0: for ever."""
+    return _or(subscription.disable_after_s, settings.HUB_DISABLE_AFTER_S)
 
 
 def headers_of(subscription: Subscription) -> dict[str, str]:

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from deliveries.models import Lane
 from webhooks import wake
@@ -36,17 +37,19 @@ def hold_lanes(database: BaseDatabaseWrapper, ids: Collection[UUID]) -> None:
 def wake_sleeping(ids: Collection[UUID], at: datetime) -> int:
     """Wakes at `at` those of the lanes that nobody serves and that would sleep past it; says how many.
 
-    They are locked in id order before the update, so that two who wake the same lanes never deadlock.
+    One whose circuit is open, or whose endpoint asked for quiet, sleeps until that is over. They are locked in
+    id order before the update, so that two who wake the same lanes never deadlock.
     """
+    wakes_at = Greatest(Value(at), Coalesce("not_before", Value(at)), Coalesce("cooldown_until", Value(at)))
     asleep = (
         Lane.objects.select_for_update(no_key=True)
-        .filter(Q(next_due_at=None) | Q(next_due_at__gt=at), subscription_id__in=ids, seat=None)
+        .filter(Q(next_due_at=None) | Q(next_due_at__gt=wakes_at), subscription_id__in=ids, seat=None)
         .order_by("subscription_id")
         .values_list("subscription_id", flat=True)
     )
     woken = list(asleep)
     if woken:
-        Lane.objects.filter(subscription_id__in=woken).update(next_due_at=at)
+        Lane.objects.filter(subscription_id__in=woken).update(next_due_at=wakes_at)
     return len(woken)
 
 

@@ -19,6 +19,7 @@ from deliveries.models import (
     Delivery,
     DeliveryBody,
     DeliveryState,
+    EntityVersion,
     Hold,
     Issue,
     Lane,
@@ -39,7 +40,7 @@ class Answer(StrEnum):
     MISSING = "missing"  # no such delivery
     PENDING = "pending"  # owed already, or chosen by a replay that has not reached it
     FINAL = "final"  # delivered, discarded or superseded: there is nothing left to discard
-    SUPERSEDED = "superseded"  # a newer version went out, and this subscription wants the latest only
+    SUPERSEDED = "superseded"  # a newer version is known, and this subscription wants the latest only
     EMPTY = "empty"  # retention dropped the body
 
 
@@ -77,11 +78,13 @@ def discard_delivery(
     *, delivery_id: UUID, actor: str, reason: str = "", user: User | None = None
 ) -> ReplayVerdict:
     """Decides that a delivery which is still owed, or dead, need not arrive."""
-    before = Delivery.objects.filter(pk=delivery_id).values_list("state", flat=True).first()
-    if before is None:
+    found = Delivery.objects.filter(pk=delivery_id).values_list("subscription_id", "state").first()
+    if found is None:
         return _missing()
+    lane_id, before = found
     now = timezone.now()
     with transaction.atomic():
+        hold_lanes(connection, [lane_id])
         open_ones = Delivery.objects.filter(
             pk=delivery_id, state__in=[DeliveryState.PENDING, DeliveryState.DEAD]
         )
@@ -89,6 +92,9 @@ def discard_delivery(
             return _why_not_discarded(delivery_id)
         _resolve_dead_letter(delivery_id, now, "discarded")
         _record("discard", delivery_id, actor, reason, user, before, DeliveryState.DISCARDED)
+        # In a strictly ordered lane the others may have slept until this one's next try.
+        wake_sleeping([lane_id], now)
+        ring_on_commit()
     return ReplayVerdict(answer=Answer.DONE, sentence="It is discarded and will not be sent.")
 
 
@@ -96,9 +102,10 @@ def _rearm(delivery_id: UUID, now: datetime) -> bool:
     # No joins here: Django would hide the state inside a subquery, which PostgreSQL does not read again
     # after waiting for a rival, and a double click would replay twice.
     wants_latest = Subscription.objects.filter(pk=OuterRef("subscription_id"), latest_only=True)
+    is_outdated = Q(state=DeliveryState.SUPERSEDED) | Q(Exists(_newer_than(delivery_id)))
     settled = Delivery.objects.filter(
         ~Q(state=DeliveryState.PENDING),
-        ~Q(state=DeliveryState.SUPERSEDED) | ~Exists(wants_latest),
+        ~is_outdated | ~Exists(wants_latest),
         _has_body(),
         ~Exists(_waiting_items()),
         pk=delivery_id,
@@ -112,6 +119,17 @@ def _rearm(delivery_id: UUID, now: datetime) -> bool:
             budget_at=now,
             settled_at=None,
         )
+    )
+
+
+def _newer_than(delivery_id: UUID) -> QuerySet[EntityVersion]:
+    """What its lane knows of its event's entity, if that is a newer version."""
+    told = Delivery.objects.filter(pk=delivery_id).values_list("event__entity", "event__entity_version")
+    entity, version = told.get()
+    if not entity or version is None:
+        return EntityVersion.objects.none()
+    return EntityVersion.objects.filter(
+        subscription_id=OuterRef("subscription_id"), entity=entity, version__gt=version
     )
 
 
@@ -129,17 +147,20 @@ def _waiting_items() -> QuerySet[ReplayItem]:
 
 def _why_not_replayed(delivery_id: UUID) -> ReplayVerdict:
     delivery = (
-        Delivery.objects.select_related("subscription").annotate(has_body=_has_body()).get(pk=delivery_id)
+        Delivery.objects.select_related("subscription")
+        .annotate(has_body=_has_body(), is_overtaken=Exists(_newer_than(delivery_id)))
+        .get(pk=delivery_id)
     )
     if delivery.state == DeliveryState.PENDING:
         due = f"{delivery.due_at:%Y-%m-%d %H:%M:%S} UTC"
         return ReplayVerdict(
             answer=Answer.PENDING, sentence=f"It is pending already; its next attempt is due at {due}."
         )
-    if delivery.state == DeliveryState.SUPERSEDED and delivery.subscription.latest_only:
+    is_outdated = delivery.state == DeliveryState.SUPERSEDED or delivery.is_overtaken
+    if is_outdated and delivery.subscription.latest_only:
         return ReplayVerdict(
             answer=Answer.SUPERSEDED,
-            sentence="A newer version has been sent, and this subscription wants the latest only.",
+            sentence="A newer version is known, and this subscription wants the latest only.",
         )
     if not delivery.has_body:
         return ReplayVerdict(
