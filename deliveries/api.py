@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Prefetch, QuerySet
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,20 +18,31 @@ from deliveries.serializers import (
     DeliveryBrief,
     DeliveryFilters,
     DeliveryWhole,
+    PingBody,
     Reason,
     Rotation,
     SubscriptionBody,
     SubscriptionChange,
     SubscriptionFilters,
 )
-from deliveries.services import subscriptions
+from deliveries.services import circuits, ping, subscriptions
+from deliveries.services.circuits import OrderVerdict
 from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
 from webhooks import api
 from webhooks.ids import public_id
 from webhooks.models import Event
 from webhooks.rest import Conflict, Door
 
+R = TypeVar("R")
+
 SHOWN_DELIVERIES = 100  # of an event; it may have gone to thousands, and the list pages through them all
+
+
+class Busy(APIException):
+    """What is asked for is possible, and others are at it."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "busy"
 
 
 class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
@@ -72,6 +84,26 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
     def enable(self, request: Request, pk: str) -> Response:
         return self._move(subscriptions.enable)
 
+    @action(detail=True, methods=["post"])
+    def trip(self, request: Request, pk: str) -> Response:
+        return self._order(circuits.trip)
+
+    @action(detail=True, methods=["post"])
+    def reset(self, request: Request, pk: str) -> Response:
+        return self._order(circuits.reset)
+
+    @action(detail=True, methods=["post"])
+    def probe(self, request: Request, pk: str) -> Response:
+        return self._order(circuits.probe_now)
+
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: str) -> Response:
+        """Sends one signed `weir.test` now and shows the answer, which may be a failure, as a 200."""
+        try:
+            return Response(PingBody(self._act(self.get_object(), ping.ping_endpoint)).data)
+        except ping.Busy as busy:
+            raise Busy(str(busy)) from None
+
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         subscription = self.get_object()
@@ -88,13 +120,23 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
 
     def _move(self, service: Callable[..., bool]) -> Response:
         subscription = self.get_object()
+        self._act(subscription, service)
+        return Response(self._shown(subscription.pk))
+
+    def _order(self, service: Callable[..., OrderVerdict]) -> Response:
+        """202, since the lane's owner carries it out; 200 when there is nothing to carry out."""
+        subscription = self.get_object()
+        verdict = self._act(subscription, service)
+        shown = {**self._shown(subscription.pk), "detail": verdict.sentence}
+        return Response(shown, status=status.HTTP_202_ACCEPTED if verdict.is_ordered else status.HTTP_200_OK)
+
+    def _act(self, subscription: Subscription, service: Callable[..., R]) -> R:
         wanted = Reason(data=self.request.data)
         wanted.is_valid(raise_exception=True)
         try:
-            service(subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data)
+            return service(subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data)
         except subscriptions.Refused as refusal:
             raise Conflict(str(refusal)) from None
-        return Response(self._shown(subscription.pk))
 
     def _shown(self, pk: Any) -> dict[str, Any]:
         return SubscriptionBody(self.get_queryset().get(pk=pk)).data

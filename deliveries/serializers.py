@@ -5,8 +5,26 @@ from typing import Any
 from rest_framework import serializers
 
 from deliveries.deciders import retry
-from deliveries.models import Attempt, ClientErrors, Delivery, DeliveryState, Subscription
-from deliveries.services.defaults import client_errors_of, headers_of, schedule_of, timeout_of, window_of
+from deliveries.models import (
+    Attempt,
+    ClientErrors,
+    Delivery,
+    DeliveryState,
+    Lane,
+    Ordering,
+    Subscription,
+)
+from deliveries.services.circuits import waiting_order, window_now
+from deliveries.services.defaults import (
+    circuit_rules_of,
+    client_errors_of,
+    disable_after_of,
+    headers_of,
+    schedule_of,
+    timeout_of,
+    window_of,
+)
+from deliveries.services.ping import PingAnswer
 from deliveries.services.subscriptions import MAX_OVERLAP
 from webhooks.models import Source, Subscriber
 from webhooks.rest import ById, Filters, PublicId, Strict
@@ -17,6 +35,28 @@ EXCERPT = 2_000  # characters of a response: enough to read an error, small enou
 
 def _number(**kwargs: Any) -> serializers.FloatField:
     return serializers.FloatField(required=False, allow_null=True, **kwargs)
+
+
+class LaneBody(serializers.Serializer[Lane]):
+    """How a subscription's lane moves just now. `order` is what a person asked of its circuit, until it is done."""
+
+    hold = serializers.CharField()
+    hold_reason = serializers.CharField()
+    held_at = serializers.DateTimeField()
+    circuit = serializers.CharField()
+    circuit_since = serializers.DateTimeField()
+    cooldown_until = serializers.DateTimeField()
+    window = serializers.SerializerMethodField()
+    not_before = serializers.DateTimeField()
+    failing_since = serializers.DateTimeField()
+    warned_at = serializers.DateTimeField()
+    order = serializers.SerializerMethodField()
+
+    def get_window(self, lane: Lane) -> int:
+        return window_now(lane, cap=window_of(lane.subscription))
+
+    def get_order(self, lane: Lane) -> str:
+        return waiting_order(lane).value
 
 
 class SubscriptionBody(Strict):
@@ -41,6 +81,15 @@ class SubscriptionBody(Strict):
     retry_max_age_s = _number()
     client_errors = serializers.ChoiceField(choices=ClientErrors.choices, required=False, allow_blank=True)
     window = serializers.IntegerField(required=False, allow_null=True)
+    rate_per_s = _number()
+    ordering = serializers.ChoiceField(choices=Ordering.choices, required=False)
+    latest_only = serializers.BooleanField(required=False)
+    circuit_failure_rate = _number()
+    circuit_min_volume = serializers.IntegerField(required=False, allow_null=True)
+    circuit_window_s = _number()
+    circuit_cooldown_s = _number()
+    circuit_cooldown_cap_s = _number()
+    disable_after_s = _number()
     secret = serializers.CharField(write_only=True, required=False, max_length=200)
 
     header_names = serializers.SerializerMethodField()
@@ -49,6 +98,7 @@ class SubscriptionBody(Strict):
     hold = serializers.CharField(source="lane.hold", read_only=True)
     hold_reason = serializers.CharField(source="lane.hold_reason", read_only=True)
     circuit = serializers.CharField(source="lane.circuit", read_only=True)
+    lane = LaneBody(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
@@ -64,7 +114,20 @@ class SubscriptionBody(Strict):
             "timeout_s": timeout_of(subscription),
             "window": window_of(subscription),
             "client_errors": client_errors_of(subscription),
+            "circuit": _thresholds(subscription),
+            "disable_after_s": disable_after_of(subscription),
         }
+
+
+def _thresholds(subscription: Subscription) -> dict[str, float]:
+    rules = circuit_rules_of(subscription)
+    return {
+        "failure_rate": rules.failure_rate,
+        "min_volume": rules.min_volume,
+        "window_s": rules.window_s,
+        "cooldown_s": rules.cooldown_s,
+        "cooldown_cap_s": rules.cooldown_cap_s,
+    }
 
 
 class SubscriptionChange(SubscriptionBody):
@@ -107,6 +170,33 @@ class AttemptBody(serializers.Serializer[Attempt]):
         if not hasattr(attempt, "exchange"):
             return None
         return bytes(attempt.exchange.response_body)[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT]
+
+
+class PingBody(serializers.Serializer[PingAnswer]):
+    """What a test sent and what came back, its credentials masked."""
+
+    detail = serializers.CharField(source="sentence")
+    outcome = serializers.CharField()
+    status = serializers.IntegerField()
+    error = serializers.CharField()
+    duration_ms = serializers.IntegerField()
+    request = serializers.SerializerMethodField()
+    response = serializers.SerializerMethodField()
+    probe_ordered = serializers.BooleanField(source="has_ordered_probe")
+
+    def get_request(self, answer: PingAnswer) -> dict[str, Any]:
+        return {
+            "url": answer.url,
+            "headers": answer.request_headers,
+            "body": answer.request_body.decode(),
+        }
+
+    def get_response(self, answer: PingAnswer) -> dict[str, Any]:
+        return {
+            "headers": answer.response_headers,
+            "body": answer.response_body.decode(errors="replace"),
+            "is_truncated": answer.is_truncated,
+        }
 
 
 class DeliveryBrief(serializers.Serializer[Delivery]):

@@ -14,6 +14,7 @@ from django.db import Error, connections
 from deliveries.dispatcher import seats, stopping
 from deliveries.dispatcher.loop import Dispatcher
 from deliveries.services import retention
+from deliveries.services.endurance import contain_failing
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 # one could not.
 SCHEDULES = (
     ("weir: dispatch", "deliveries.tasks.dispatch", 1),
+    ("weir: contain", "deliveries.tasks.contain", 1),
     ("weir: retain", "deliveries.tasks.retain", 60),
 )
 
@@ -60,6 +62,19 @@ def _collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+
+
+def contain() -> None:
+    """Warns of lanes that fail for too long, and disables them."""
+    try:
+        looked = contain_failing(now=datetime.now(UTC))
+    except Error as error:
+        log.warning("The look at failing lanes was cut short: %s", str(error).strip())
+    else:
+        if looked.warned or looked.disabled:
+            log.info(
+                "Of lanes that keep failing %d were warned of, %d disabled.", looked.warned, looked.disabled
+            )
 
 
 def retain() -> None:

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
-from deliveries.deciders import retry
+from deliveries.deciders import circuit, endurance, retry
 
 
 def encryption_keys_fit(**kwargs: Any) -> list[CheckMessage]:
@@ -27,6 +27,22 @@ def default_schedule_makes_sense(**kwargs: Any) -> list[CheckMessage]:
         retry.check(hub_schedule())
     except ValueError as error:
         return [Error(f"The default retry schedule: {error}", hint="Look at HUB_RETRY_….", id="weir.E002")]
+    return []
+
+
+def default_circuit_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    try:
+        circuit.check(hub_circuit())
+    except ValueError as error:
+        return [Error(f"The default circuit: {error}", hint="Look at HUB_CIRCUIT_….", id="weir.E004")]
+    return []
+
+
+def default_term_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    try:
+        endurance.check(settings.HUB_DISABLE_AFTER_S)
+    except ValueError as error:
+        return [Error(f"HUB_DISABLE_AFTER_S: {error}", hint="Five days are 432000.", id="weir.E005")]
     return []
 
 
@@ -73,6 +89,17 @@ def hub_schedule() -> retry.Schedule:
     )
 
 
+def hub_circuit() -> circuit.Rules:
+    return circuit.Rules(
+        failure_rate=settings.HUB_CIRCUIT_FAILURE_RATE,
+        min_volume=settings.HUB_CIRCUIT_MIN_VOLUME,
+        window_s=settings.HUB_CIRCUIT_WINDOW_S,
+        cooldown_s=settings.HUB_CIRCUIT_COOLDOWN_S,
+        cooldown_cap_s=settings.HUB_CIRCUIT_COOLDOWN_CAP_S,
+        cap=settings.HUB_WINDOW,
+    )
+
+
 def _is_fernet_key(key: str) -> bool:
     try:
         Fernet(key)
@@ -84,6 +111,8 @@ def _is_fernet_key(key: str) -> bool:
 ALL = (
     encryption_keys_fit,
     default_schedule_makes_sense,
+    default_circuit_makes_sense,
+    default_term_makes_sense,
     public_url_is_one,
     seats_fit_the_database,
     draining_outlasts_a_request,

@@ -53,6 +53,7 @@ def subscription(**more: Any) -> dict[str, Any]:
         "name": "hook",
         "url": URL,
         "event_types": "user.*\norder.*",
+        "ordering": "unordered",
         **inline,
         **more,
     }
@@ -91,6 +92,14 @@ def test_a_new_subscription_shows_its_secret_once(chief: Client) -> None:
         ("window", "0", "Choose between 1 and 1,000 requests at once."),
         ("retry_delays_s", "[-1]", "Each delay must be a number of seconds from 0 to a year."),
         ("retry_first_s", "50000", "The longest delay must be at least the first delay and at most a year."),
+        ("rate_per_s", "0", "Choose between 0.001 and 10,000 requests per second."),
+        ("circuit_min_volume", "0", "Choose between 1 and 10,000 attempts."),
+        (
+            "circuit_cooldown_s",
+            "301",
+            "The longest cool-down must be no shorter than the first, and at most a day.",
+        ),
+        ("disable_after_s", "30", "Choose at least 60 seconds, or 0 for never."),
     ],
 )
 def test_a_wrong_field_is_named(chief: Client, field: str, value: str, sentence: str) -> None:
@@ -113,6 +122,24 @@ def test_a_change_is_made_by_the_service_and_keeps_what_is_not_shown(chief: Clie
     assert (made.retry_max_attempts, json.loads(made.headers)) == (3, {"x-team": "a"})
     assert AuditEntry.objects.get().after == {"retry_max_attempts": 3}
     assert Lane.objects.get().revision == 2
+
+
+def test_pace_and_containment_are_set_in_the_form(chief: Client) -> None:
+    made = make.subscription(url=URL, event_types=["user.*", "order.*"])
+    wanted = {"rate_per_s": "2.5", "latest_only": "on", "circuit_min_volume": "3", "disable_after_s": "0"}
+    change(chief, "deliveries_subscription", made.pk, **subscription(**wanted))
+    assert AuditEntry.objects.get().after == {
+        "rate_per_s": 2.5,
+        "latest_only": True,
+        "circuit_min_volume": 3,
+        "disable_after_s": 0.0,
+    }
+
+
+def test_no_explicit_delays_are_shown_as_nothing(chief: Client) -> None:
+    made = make.subscription(url=URL)
+    page = chief.get(reverse("admin:deliveries_subscription_change", args=[made.pk])).content.decode()
+    assert ">null<" not in "".join(page.split()) and 'name="retry_delays_s"' in page
 
 
 def test_headers_are_dropped_by_an_empty_object(chief: Client) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deliveries.models import Subscription
+from deliveries.models import Lane, Subscription
 from tests import make
 from tests.callers import Caller, with_key
 from webhooks.ids import public_id, uuid7
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 
 URL = "https://billing.example/hook"
 HOME = "/api/v1/subscriptions"
+LONGER = "The longest cool-down must be no shorter than the first, and at most a day."
 
 
 @pytest.fixture
@@ -59,6 +60,15 @@ def test_all_settings_come_back_as_they_were_given(caller: Caller) -> None:
         "retry_max_age_s": 9_000.0,
         "client_errors": "once",
         "window": 3,
+        "rate_per_s": 2.5,
+        "ordering": "unordered",
+        "latest_only": True,
+        "circuit_failure_rate": 0.8,
+        "circuit_min_volume": 20,
+        "circuit_window_s": 120.0,
+        "circuit_cooldown_s": 1.0,
+        "circuit_cooldown_cap_s": 60.0,
+        "disable_after_s": 0.0,
     }
     made = create(caller, **settings)
     assert {name: made[name] for name in settings} == settings
@@ -72,6 +82,14 @@ def test_what_holds_in_effect_is_said_in_words_and_seconds(caller: Caller) -> No
         "timeout_s": 15.0,
         "window": 10,
         "client_errors": "thrice",
+        "circuit": {
+            "failure_rate": 0.5,
+            "min_volume": 10,
+            "window_s": 60.0,
+            "cooldown_s": 5.0,
+            "cooldown_cap_s": 300.0,
+        },
+        "disable_after_s": 432_000.0,
     }
 
 
@@ -94,6 +112,13 @@ def test_headers_go_in_and_only_their_names_come_out(caller: Caller) -> None:
         ("retry_delays_s", [-1], "Each delay must be a number of seconds from 0 to a year."),
         ("client_errors", "twice", '"twice" is not a valid choice.'),
         ("window", 10**30, "Choose between 1 and 1,000 requests at once."),
+        ("rate_per_s", 0, "Choose between 0.001 and 10,000 requests per second."),
+        ("ordering", "random", '"random" is not a valid choice.'),
+        ("circuit_failure_rate", 2, "Choose between 0.01 and 1 of the attempts."),
+        ("circuit_min_volume", 0, "Choose between 1 and 10,000 attempts."),
+        ("circuit_cooldown_cap_s", 1, LONGER),
+        ("disable_after_s", 1, "Choose at least 60 seconds, or 0 for never."),
+        ("lane", {}, "This cannot be set."),
         (
             "headers",
             {"host": "x"},
@@ -123,6 +148,35 @@ def test_a_patch_changes_what_it_names_and_says_who_did(caller: Caller) -> None:
     entry = AuditEntry.objects.get(verb="update")
     assert (entry.before, entry.after) == ({"window": None}, {"window": 2})
     assert entry.actor.startswith("operator (weir_operator_")
+
+
+def test_a_patch_that_is_refused_changes_nothing(caller: Caller) -> None:
+    made = create(caller)
+    answer = caller.patch(f"{HOME}/{made['id']}", {"ordering": "strict", "window": 5})
+    assert (answer.status_code, list(answer.json())) == (400, ["window"])
+    assert caller.get(f"{HOME}/{made['id']}").json()["ordering"] == "unordered"
+
+
+@pytest.mark.parametrize(
+    ("state", "window"), [("closed", 10), ("open", 0), ("half_open", 1), ("recovering", 4)]
+)
+def test_its_lane_says_how_it_moves(caller: Caller, state: str, window: int) -> None:
+    subscription, at = make.subscription(), make.now()
+    Lane.objects.update(circuit=state, circuit_since=at, window=4 if state == "recovering" else None)
+    lane = caller.get(f"{HOME}/{public_id('subscription', subscription.pk)}").json()["lane"]
+    assert lane == {
+        "hold": "",
+        "hold_reason": "",
+        "held_at": None,
+        "circuit": state,
+        "circuit_since": f"{at:%Y-%m-%dT%H:%M:%S.%f}Z",
+        "cooldown_until": None,
+        "window": window,
+        "not_before": None,
+        "failing_since": None,
+        "warned_at": None,
+        "order": "",
+    }
 
 
 @pytest.mark.parametrize("field", ["subscriber", "secret", "id"])

@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 
 from deliveries.dispatcher import seats
-from deliveries.models import Attempt, Delivery, DeliveryState, Exchange
+from deliveries.models import (
+    Attempt,
+    CircuitChange,
+    Delivery,
+    DeliveryState,
+    EntityVersion,
+    Exchange,
+)
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.replay import replay_delivery
 from deliveries.services.retention import drop_expired
@@ -80,3 +87,18 @@ def test_an_event_that_waits_to_be_routed_stays(state) -> None:
 def test_an_event_nobody_wanted_goes_with_the_rest() -> None:
     make.event(state=EventState.UNMATCHED)
     assert in_days(91) == {"event bodies": 1, "events": 1}
+
+
+def test_versions_and_circuit_changes_go_with_the_rows() -> None:
+    lane = make.subscription()
+    EntityVersion.objects.create(subscription=lane, entity="order 7", version=3)
+    CircuitChange.objects.create(subscription=lane, before="closed", after="open", why="It failed.")
+    assert in_days(89) == {}
+    assert in_days(91) == {"entity versions": 1, "circuit changes": 1}
+
+
+def test_a_version_is_remembered_while_its_lane_owes_something_as_old() -> None:
+    owed = settled(DeliveryState.PENDING)
+    EntityVersion.objects.create(subscription=owed.subscription, entity="order 7", version=3)
+    assert in_days(91) == {}
+    assert EntityVersion.objects.count() == 1

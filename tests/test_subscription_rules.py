@@ -8,9 +8,16 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from deliveries.deciders import retry
+from deliveries.deciders.circuit import Rules
 from deliveries.models import Hold, Lane, Notice, RouteRevision, Subscription
 from deliveries.services import subscriptions
-from deliveries.services.defaults import schedule_of, timeout_of, window_of
+from deliveries.services.defaults import (
+    circuit_rules_of,
+    disable_after_of,
+    schedule_of,
+    timeout_of,
+    window_of,
+)
 from deliveries.services.subscriptions import Created, Refused, create_subscription, update_subscription
 from tests import make
 from webhooks.deciders.standard import new_secret
@@ -74,6 +81,19 @@ def test_a_secret_that_cannot_sign_is_refused_without_repeating_it() -> None:
         ("timeout_s", float("nan"), "Choose between 0.1 and 30 seconds."),
         ("window", 0, "Choose between 1 and 1,000 requests at once."),
         ("rate_per_s", float("inf"), "Choose between 0.001 and 10,000 requests per second."),
+        ("rate_per_s", float("nan"), "Choose between 0.001 and 10,000 requests per second."),
+        ("rate_per_s", 0, "Choose between 0.001 and 10,000 requests per second."),
+        ("rate_per_s", -1, "Choose between 0.001 and 10,000 requests per second."),
+        ("circuit_failure_rate", 0, "Choose between 0.01 and 1 of the attempts."),
+        ("circuit_failure_rate", 1.01, "Choose between 0.01 and 1 of the attempts."),
+        ("circuit_failure_rate", float("nan"), "Choose between 0.01 and 1 of the attempts."),
+        ("circuit_min_volume", 0, "Choose between 1 and 10,000 attempts."),
+        ("circuit_window_s", 0, "Choose between 1 and 3,600 seconds."),
+        ("circuit_window_s", float("inf"), "Choose between 1 and 3,600 seconds."),
+        ("circuit_cooldown_s", 0, "Choose between 0.1 and 3,600 seconds."),
+        ("circuit_cooldown_cap_s", -5, "Choose between 0.1 and 86,400 seconds."),
+        ("disable_after_s", -1, "Choose between 0 and 31,622,400 seconds."),
+        ("disable_after_s", 59.9, "Choose at least 60 seconds, or 0 for never."),
         ("client_errors", "twice", "Choose one of once, thrice, schedule."),
         ("ordering", "random", "Choose one of unordered, strict."),
         ("retry_factor", 0.5, "Choose between 1 and 1,000 times."),
@@ -121,7 +141,53 @@ def test_the_default_schedule_lasts_about_42_hours() -> None:
 
 
 def test_strict_order_sends_one_at_a_time() -> None:
-    assert window_of(create(ordering="strict", window=50).subscription) == 1
+    assert window_of(create(ordering="strict").subscription) == 1
+
+
+def test_strict_order_and_many_requests_at_once_contradict_each_other() -> None:
+    sentence = "Strict order sends one at a time; leave this empty, or choose unordered."
+    assert problems(ordering="strict", window=2) == {"window": [sentence]}
+    assert create(ordering="strict", window=1).subscription.window == 1
+
+
+def test_strict_order_is_not_asked_of_a_subscription_with_a_wide_window() -> None:
+    subscription = create(window=2).subscription
+    with pytest.raises(ValidationError):
+        update_subscription(subscription_id=subscription.pk, actor="ada", ordering="strict")
+    subscription.refresh_from_db()
+    assert (subscription.ordering, Lane.objects.get().revision) == ("unordered", 1)
+
+
+LONGER = "The longest cool-down must be no shorter than the first, and at most a day."
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"circuit_cooldown_s": 301}, "circuit_cooldown_s"),  # against the hub's cap of 300
+        ({"circuit_cooldown_cap_s": 4.9}, "circuit_cooldown_cap_s"),  # against the hub's first of 5
+        ({"circuit_cooldown_s": 60, "circuit_cooldown_cap_s": 59}, "circuit_cooldown_cap_s"),
+    ],
+)
+def test_cool_downs_are_judged_together_with_the_hubs(options: dict[str, float], field: str) -> None:
+    assert problems(**options) == {field: [LONGER]}
+
+
+def test_cool_downs_at_the_edge_of_the_hubs_are_taken() -> None:
+    assert create(circuit_cooldown_s=300).subscription.circuit_cooldown_s == 300
+    assert create(circuit_cooldown_cap_s=5).subscription.circuit_cooldown_cap_s == 5
+
+
+def test_a_subscriptions_own_thresholds_win_over_the_hubs() -> None:
+    own = create(circuit_failure_rate=0.9, circuit_min_volume=3, circuit_window_s=30, window=4).subscription
+    assert circuit_rules_of(own) == Rules(
+        failure_rate=0.9, min_volume=3, window_s=30, cooldown_s=5, cooldown_cap_s=300, cap=4
+    )
+
+
+@pytest.mark.parametrize(("own", "effective"), [(None, 432_000), (0, 0), (60, 60), (3_600.5, 3_600.5)])
+def test_the_term_of_failing_is_its_own_or_the_hubs(own: float | None, effective: float) -> None:
+    assert disable_after_of(create(disable_after_s=own).subscription) == effective
 
 
 def test_a_change_is_seen_by_routers_and_by_the_lanes_owner() -> None:
@@ -194,8 +260,9 @@ def test_pausing_holds_the_lane_and_resuming_wakes_it() -> None:
     before = make.now()
     assert subscriptions.resume(subscription_id=subscription.pk, actor="ada")
     lane.refresh_from_db()
-    assert (lane.hold, lane.hold_reason, lane.held_at, lane.revision) == ("", "", None, 3)
+    assert (lane.hold, lane.hold_reason, lane.revision) == ("", "", 3)
     assert before <= cast(datetime, lane.next_due_at) <= make.now()
+    assert lane.held_at == lane.next_due_at  # since when it moves
 
 
 def test_pausing_twice_is_one_act() -> None:

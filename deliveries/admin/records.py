@@ -3,15 +3,19 @@
 from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from deliveries.models import (
     Alert,
     Attempt,
     Cascade,
+    CircuitChange,
     DeadLetter,
     DeliveryBody,
     DepthSample,
+    EntityVersion,
     Exchange,
     Issue,
     Lane,
@@ -85,6 +89,28 @@ class LaneAdmin(History):
     list_filter = ("hold", "circuit")
     list_select_related = ("subscription", "seat")
     ids: ClassVar = {"subscription": "pk"}
+
+
+@admin.register(CircuitChange)
+class CircuitChangeAdmin(History):
+    list_display = ("at", "subscription", "before", "after", "why", "attempt_id")
+    list_filter = ("after",)
+    list_select_related = ("subscription",)
+    ids: ClassVar = {"subscription": "subscription_id"}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CircuitChange]:
+        # Its subscription's headers are sealed, and unsealing them for every row of a list is for nothing.
+        return super().get_queryset(request).defer("subscription__headers")
+
+
+@admin.register(EntityVersion)
+class EntityVersionAdmin(History):
+    list_display = ("subscription", "entity", "version", "seen_at")
+    list_select_related = ("subscription",)
+    ids: ClassVar = {"subscription": "subscription_id"}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EntityVersion]:
+        return super().get_queryset(request).defer("subscription__headers")
 
 
 @admin.register(Seat)

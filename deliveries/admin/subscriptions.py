@@ -1,12 +1,9 @@
 """Subscriptions on the console: made, changed, held and let go, each through its service."""
 
-import json
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, cast, get_type_hints
+from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,81 +12,12 @@ from django.utils.safestring import SafeString
 
 from deliveries.deciders import retry
 from deliveries.models import Subscription, SubscriptionSecret
-from deliveries.services import subscription_rules, subscriptions
-from deliveries.services.defaults import headers_of, schedule_of
-from webhooks.history_admin import Listing, ModelForm, Rows, who
+from deliveries.services import subscriptions
+from deliveries.services.defaults import circuit_rules_of, disable_after_of, headers_of, schedule_of
+from webhooks.history_admin import Rows, who
 
-T = TypeVar("T")
-
-OPTIONS = tuple(get_type_hints(subscriptions.Options))
-
-
-class Lines(forms.CharField):
-    """A list of texts, one on each line."""
-
-    widget = forms.Textarea(attrs={"rows": 3})
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return value
-        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(self.to_python(initial) != self.to_python(data))
-
-
-class SubscriptionForm(ModelForm):
-    """Secrets go in and are not shown again."""
-
-    event_types = Lines(help_text='One pattern on each line, such as "user.*"; "*" is every event.')
-    headers = forms.CharField(
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="A JSON object of extra headers. Empty keeps the present ones, {} drops them.",
-    )
-    secret = forms.CharField(
-        required=False,
-        label="New signing secret",
-        help_text="Empty: a new subscription gets one. A new one signs beside the others, which last a day.",
-    )
-
-    class Meta:
-        model = Subscription
-        fields = ("subscriber", *OPTIONS)
-        field_classes: ClassVar = {"event_types": Lines}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["headers"] = ""
-
-    def clean_headers(self) -> str:
-        text: str = self.cleaned_data["headers"].strip()
-        if not text:
-            return str(self.instance.headers)
-        return _spoken(lambda: json.dumps(subscription_rules.parse_headers(text)))
-
-    def clean_secret(self) -> str:
-        secret: str = self.cleaned_data["secret"]
-        if secret:
-            _spoken(lambda: subscription_rules.check_secret(secret))
-        return secret
-
-    def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]
-        if self.errors:
-            return
-        try:
-            subscription_rules.check(self.instance)
-        except ValidationError as error:
-            self.add_error(None, error)
-
-    def options(self) -> subscriptions.Options:
-        """What the form says, as the services take it."""
-        given = {name: self.cleaned_data[name] for name in OPTIONS if name in self.cleaned_data}
-        return cast(subscriptions.Options, given | {"headers": json.loads(given["headers"] or "{}")})
+from .lane_acts import LaneActs
+from .subscription_form import OPTIONS, SubscriptionForm
 
 
 class SecretRows(Rows):
@@ -101,7 +29,7 @@ class SecretRows(Rows):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(Listing):
+class SubscriptionAdmin(LaneActs):
     form = SubscriptionForm
     list_display = ("name", "subscriber", "url", "source", "hold", "circuit", "created_at")
     list_filter = ("lane__hold", "lane__circuit")
@@ -112,7 +40,7 @@ class SubscriptionAdmin(Listing):
     inlines = (SecretRows,)
     actions = ("pause", "resume", "disable", "enable")
     fieldsets = (
-        (None, {"fields": ("subscriber", "name", "url", "source", "event_types", "state", "deliveries")}),
+        (None, {"fields": ("subscriber", "name", "url", "source", "event_types", "deliveries")}),
         ("What is sent", {"fields": ("filter", "transform", "headers", "header_names", "secret")}),
         (
             "When it is tried again; empty means the hub's default",
@@ -124,9 +52,19 @@ class SubscriptionAdmin(Listing):
                 )
             },
         ),
-        ("How fast", {"fields": ("timeout_s", "window")}),
+        ("How fast", {"fields": ("timeout_s", "window", "rate_per_s", "ordering", "latest_only")}),
+        (
+            "When it is left alone; empty means the hub's default",
+            {
+                "fields": (
+                    "thresholds",
+                    *(name for name in OPTIONS if name.startswith("circuit_")),
+                    "disable_after_s",
+                )
+            },
+        ),
     )
-    readonly_fields = ("state", "deliveries", "header_names", "schedule")
+    readonly_fields = ("deliveries", "header_names", "schedule", "thresholds")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> tuple[str, ...]:
         fixed = ("subscriber",) if obj else ()
@@ -155,14 +93,6 @@ class SubscriptionAdmin(Listing):
     def circuit(self, subscription: Subscription) -> str:
         return str(subscription.lane.get_circuit_display())
 
-    def state(self, subscription: Subscription) -> str:
-        if not hasattr(subscription, "lane"):
-            return "-"
-        lane = subscription.lane
-        return ", ".join(
-            filter(None, [lane.get_hold_display(), lane.hold_reason, lane.get_circuit_display()])
-        )
-
     def deliveries(self, subscription: Subscription) -> SafeString | str:
         if not hasattr(subscription, "lane"):
             return "-"
@@ -175,6 +105,14 @@ class SubscriptionAdmin(Listing):
 
     def schedule(self, subscription: Subscription) -> str:
         return retry.describe(schedule_of(subscription))
+
+    def thresholds(self, subscription: Subscription) -> str:
+        rules, after_s = circuit_rules_of(subscription), disable_after_of(subscription)
+        disabled = f"disabled after {after_s / 3_600:.3g} h of failing" if after_s else "never disabled"
+        return (
+            f"opens when {rules.failure_rate:.0%} of at least {rules.min_volume} attempts"
+            f" in {rules.window_s:g} s fail, for {rules.cooldown_s:g} to {rules.cooldown_cap_s:g} s; {disabled}"
+        )
 
     @admin.action(description="Pause selected subscriptions", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
@@ -206,11 +144,3 @@ class SubscriptionAdmin(Listing):
                 self.log_change(request, subscription, f"{done}.")
                 moved += 1
         self.message_user(request, f"{done} {moved}.", messages.SUCCESS)
-
-
-def _spoken(check: Callable[[], T]) -> T:
-    """A rule's ValueError, as a form says it."""
-    try:
-        return check()
-    except ValueError as error:
-        raise ValidationError(str(error)) from None

@@ -1,6 +1,7 @@
 """Holds a subscription's lane and lets it go, because a person said so or its endpoint did.
 
-What is held is still owed and never dropped, so routers need not be told.
+What is held is still owed and never dropped, so routers need not be told. `held_at` is when a lane was last held
+or, while it moves, last let go.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from deliveries.models import Hold, Lane, Subscription
@@ -20,6 +21,7 @@ from .lanes import ring_on_commit
 from .notices import notify
 
 GONE = "Its endpoint answered 410 Gone."
+WEIR = "weir"  # who the audit names where no person acted
 
 
 class Refused(Exception):
@@ -57,10 +59,46 @@ def disable_unreadable(*, subscription_id: UUID, now: datetime, why: str) -> Non
         _disable_unasked(subscription_id, why, now)
 
 
+def disable_failing(*, lane: Lane, now: datetime) -> bool:
+    """Holds a lane that failed for its whole term. False when it is no longer as it was read."""
+    why = f"It failed without one success since {lane.failing_since:%Y-%m-%d %H:%M:%S} UTC."
+    with transaction.atomic():
+        if not _disable(as_seen(lane), why, now):
+            return False
+        audit.record(
+            actor=WEIR,
+            verb="disable",
+            object_kind="subscription",
+            object_id=lane.pk,
+            reason=why,
+            after={"hold": Hold.DISABLED.value},
+        )
+        _tell_disabled(lane.pk, why)
+    return True
+
+
+def as_seen(lane: Lane) -> QuerySet[Lane]:
+    """The lane, unless it has succeeded, was held or was warned of since it was read."""
+    return Lane.objects.filter(
+        pk=lane.pk,
+        hold=Hold.NONE,
+        held_at=lane.held_at,
+        failing_since=lane.failing_since,
+        warned_at=lane.warned_at,
+    )
+
+
 def _disable_unasked(subscription_id: UUID, why: str, now: datetime) -> None:
     moving = Lane.objects.filter(pk=subscription_id, hold__in=[Hold.NONE, Hold.PAUSED])
-    if not moving.update(hold=Hold.DISABLED, hold_reason=why, held_at=now, revision=F("revision") + 1):
-        return
+    if _disable(moving, why, now):
+        _tell_disabled(subscription_id, why)
+
+
+def _disable(lanes: QuerySet[Lane], why: str, now: datetime) -> int:
+    return lanes.update(hold=Hold.DISABLED, hold_reason=why, held_at=now, revision=F("revision") + 1)
+
+
+def _tell_disabled(subscription_id: UUID, why: str) -> None:
     name, subscriber = Subscription.objects.values_list("name", "subscriber__name").get(pk=subscription_id)
     text = f"{name} of {subscriber} was disabled. {why}"
     notify(kind="subscription-disabled", object_kind="subscription", object_id=subscription_id, text=text)
@@ -83,7 +121,7 @@ def _hold(
         "revision": F("revision") + 1,
     }
     if after == Hold.NONE:
-        values |= {"hold_reason": "", "held_at": None, "next_due_at": now}
+        values |= {"hold_reason": "", "next_due_at": now}
     with transaction.atomic():
         if not Lane.objects.filter(pk=subscription_id, hold__in=before).update(**values):
             return _already(verb, subscription_id, after)

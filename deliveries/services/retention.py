@@ -13,7 +13,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from deliveries.models import Delivery, DeliveryBody, DeliveryState, Exchange
+from deliveries.models import (
+    CircuitChange,
+    Delivery,
+    DeliveryBody,
+    DeliveryState,
+    EntityVersion,
+    Exchange,
+)
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventKey, EventState, Refusal
 
@@ -40,6 +47,8 @@ def drop_expired(*, now: datetime) -> dict[str, int]:
         "deliveries": lambda: Delivery.objects.filter(id__lt=rows).exclude(state__in=OWED),
         "events": lambda: _events(rows),
         "event keys": lambda: EventKey.objects.filter(id__lt=rows, last_seen_at__lt=keys_until),
+        "entity versions": lambda: _versions(keys_until, rows),
+        "circuit changes": lambda: CircuitChange.objects.filter(id__lt=rows),
         "refusals": lambda: Refusal.objects.filter(id__lt=refusals),
     }
     deadline = monotonic() + BUDGET_S
@@ -67,3 +76,9 @@ def _bodies(before: UUID) -> QuerySet[EventBody]:
 def _events(before: UUID) -> QuerySet[Event]:
     kept = Delivery.objects.filter(event_id=OuterRef("id"))
     return Event.objects.filter(~Exists(kept), id__lt=before).exclude(state__in=UNROUTED)
+
+
+def _versions(before: datetime, rows: UUID) -> QuerySet[EntityVersion]:
+    """Not while an old delivery of the lane is owed: an older version could then follow a newer one."""
+    old = Delivery.objects.filter(subscription_id=OuterRef("subscription_id"), id__lt=rows, state__in=OWED)
+    return EntityVersion.objects.filter(~Exists(old), seen_at__lt=before)

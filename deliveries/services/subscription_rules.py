@@ -2,21 +2,25 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from deliveries.deciders import address, matching, request, retry
+from deliveries.deciders import address, circuit, endurance, matching, request, retry
 from deliveries.models import ClientErrors, Ordering, Subscription
 from webhooks.deciders import expressions, standard
 
-from .defaults import schedule_of
+from .defaults import circuit_rules_of, schedule_of
 
 MAX_TIMEOUT_S = 30  # a dispatcher starts no request that might outlive its lease; see the dispatcher's seats
 MAX_PATTERNS = 100  # more than anyone lists by hand; a broader pattern says the same
 MAX_WINDOW = 1_000
 MAX_RATE_PER_S = 10_000
+MAX_VOLUME = 10_000
+HOUR_S = 3_600
+DAY_S = 86_400
+ONE_AT_A_TIME = "Strict order sends one at a time; leave this empty, or choose unordered."
 
 RETRY_FIELDS = (
     "retry_delays_s",
@@ -27,11 +31,18 @@ RETRY_FIELDS = (
     "retry_jitter",
     "retry_max_age_s",
 )
+CIRCUIT_FIELDS = (
+    "circuit_cooldown_cap_s",
+    "circuit_cooldown_s",
+    "circuit_failure_rate",
+    "circuit_min_volume",
+    "circuit_window_s",
+)
 
 
 def check(subscription: Subscription) -> None:
     """Raises ValidationError with every wrong field named."""
-    problems = _field_problems(subscription) or _schedule_problems(subscription)
+    problems = _field_problems(subscription) or _problems_together(subscription)
     if problems:
         raise ValidationError(problems)
 
@@ -51,14 +62,29 @@ def _field_problems(subscription: Subscription) -> dict[str, list[str]]:
     return problems
 
 
-def _schedule_problems(subscription: Subscription) -> dict[str, list[str]]:
+def _problems_together(subscription: Subscription) -> dict[str, list[str]]:
     """Each setting may be fine while together they are not: then the one most likely at fault is named."""
+    return (
+        _blamed(subscription, RETRY_FIELDS, lambda: retry.check(schedule_of(subscription)))
+        | _blamed(subscription, CIRCUIT_FIELDS, lambda: circuit.check(circuit_rules_of(subscription)))
+        | _ordering_problems(subscription)
+    )
+
+
+def _blamed(
+    subscription: Subscription, fields: Sequence[str], rule: Callable[[], None]
+) -> dict[str, list[str]]:
     try:
-        retry.check(schedule_of(subscription))
+        rule()
     except ValueError as error:
-        own = (field for field in RETRY_FIELDS if getattr(subscription, field) is not None)
-        return {next(own, RETRY_FIELDS[0]): [str(error)]}
+        own = (field for field in fields if getattr(subscription, field) is not None)
+        return {next(own, fields[0]): [str(error)]}
     return {}
+
+
+def _ordering_problems(subscription: Subscription) -> dict[str, list[str]]:
+    is_strict = subscription.ordering == Ordering.STRICT
+    return {"window": [ONE_AT_A_TIME]} if is_strict and (subscription.window or 1) > 1 else {}
 
 
 def _name(name: str) -> None:
@@ -112,9 +138,15 @@ def parse_headers(text: str) -> dict[str, str]:
 def _within(least: float, most: float, unit: str) -> Callable[[float | None], None]:
     def rule(value: float | None) -> None:
         if value is not None and not (math.isfinite(value) and least <= value <= most):
-            raise ValueError(f"Choose between {least:g} and {most:,g} {unit}.")
+            raise ValueError(f"Choose between {least:g} and {most:,.10g} {unit}.")
 
     return rule
+
+
+def _term(value: float | None) -> None:
+    _within(0, retry.YEAR_S, "seconds")(value)
+    if value is not None:
+        endurance.check(value)
 
 
 def _one_of(values: list[str]) -> Callable[[str], None]:
@@ -144,4 +176,10 @@ _RULES: dict[str, Callable[[Any], None]] = {
     "retry_max_age_s": _within(0.001, retry.YEAR_S, "seconds"),
     "client_errors": _one_of(["", *ClientErrors.values]),
     "ordering": _one_of(list(Ordering.values)),
+    "circuit_failure_rate": _within(0.01, 1, "of the attempts"),
+    "circuit_min_volume": _within(1, MAX_VOLUME, "attempts"),
+    "circuit_window_s": _within(1, HOUR_S, "seconds"),
+    "circuit_cooldown_s": _within(0.1, HOUR_S, "seconds"),
+    "circuit_cooldown_cap_s": _within(0.1, DAY_S, "seconds"),
+    "disable_after_s": _term,
 }

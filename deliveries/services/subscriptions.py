@@ -24,6 +24,7 @@ from webhooks.services import audit
 from . import subscription_rules
 from .defaults import headers_of, schedule_of
 from .holds import Refused, disable, disable_gone, enable, pause, resume
+from .lanes import ring_on_commit, wake_sleeping
 
 __all__ = [
     "MAX_OVERLAP",
@@ -69,6 +70,12 @@ class Options(TypedDict, total=False):
     rate_per_s: float | None
     ordering: str
     latest_only: bool
+    circuit_failure_rate: float | None
+    circuit_min_volume: int | None
+    circuit_window_s: float | None
+    circuit_cooldown_s: float | None
+    circuit_cooldown_cap_s: float | None
+    disable_after_s: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +124,10 @@ def update_subscription(
             subscription_rules.check(subscription)
             subscription.save(update_fields=[*changes.after, "updated_at"])
             _touch(subscription_id)
+            if "ordering" in changes.after:
+                # A lane that slept until its head was due may owe others that are due now.
+                wake_sleeping([subscription_id], timezone.now())
+                ring_on_commit()
             _record("update", subscription_id, actor, user, reason, changes.before, changes.after)
     return subscription
 

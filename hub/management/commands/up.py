@@ -15,6 +15,7 @@ from hub import first_run
 from hub.supervisor import Program, Supervisor
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - may be bound, not asked
+MOST_PORT = 65_535
 
 
 class Command(BaseCommand):
@@ -22,10 +23,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.HUB_HOST)
-        parser.add_argument("--port", type=int, default=settings.HUB_PORT)
+        parser.add_argument("--port", default=settings.HUB_PORT)
         parser.add_argument("--demo", action="store_true", help="also runs three small services to look at")
 
-    def handle(self, *args: Any, host: str, port: int, demo: bool, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: str | int, demo: bool, **options: Any) -> None:
+        port = _number(port)
         try:
             first_run.check_port(host, port)
             first_run.check_database()
@@ -49,7 +51,7 @@ class Command(BaseCommand):
         supervisor = Supervisor(self._say)
         supervisor.listen()
         try:
-            supervisor.start(_web(host, port))
+            supervisor.start(web_server(host, port))
             supervisor.start_cluster(Program(name="cluster", command=_manage("cluster")))
             if supervisor.tend_until(lambda: _answers(address)):
                 self._say(f"Weir is up at {address}/admin/ (Ctrl-C stops it).")
@@ -65,11 +67,20 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _number(port: str | int) -> int:
+    """By hand, since argparse would answer with its whole usage."""
+    text = str(port)
+    if len(text) <= len(str(MOST_PORT)) and text.isdecimal() and 0 < int(text) <= MOST_PORT:
+        return int(text)
+    raise CommandError(f"--port must be a whole number from 1 to {MOST_PORT}.")
+
+
 def _manage(command: str) -> list[str]:
     return [sys.executable, str(settings.ROOT / "manage.py"), command]
 
 
-def _web(host: str, port: int) -> Program:
+def web_server(host: str, port: int) -> Program:
+    """Empties the folder of its counters, so it is asked for when the web server is about to start."""
     # fmt: off
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),

@@ -1,0 +1,101 @@
+"""The form of a subscription: what a person fills in becomes the services' options. It saves nothing."""
+
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, cast, get_type_hints
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from deliveries.models import Subscription
+from deliveries.services import subscription_rules, subscriptions
+from webhooks.history_admin import ModelForm
+
+T = TypeVar("T")
+
+OPTIONS = tuple(get_type_hints(subscriptions.Options))
+
+
+class Lines(forms.CharField):
+    """A list of texts, one on each line."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return value
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(initial) != self.to_python(data))
+
+
+class Delays(forms.JSONField):
+    """A list of numbers, or nothing at all."""
+
+    widget = forms.Textarea(attrs={"rows": 1})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
+class SubscriptionForm(ModelForm):
+    """Secrets go in and are not shown again."""
+
+    event_types = Lines(help_text='One pattern on each line, such as "user.*"; "*" is every event.')
+    headers = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="A JSON object of extra headers. Empty keeps the present ones, {} drops them.",
+    )
+    secret = forms.CharField(
+        required=False,
+        label="New signing secret",
+        help_text="Empty: a new subscription gets one. A new one signs beside the others, which last a day.",
+    )
+
+    class Meta:
+        model = Subscription
+        fields = ("subscriber", *OPTIONS)
+        field_classes: ClassVar = {"event_types": Lines, "retry_delays_s": Delays}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["headers"] = ""
+
+    def clean_headers(self) -> str:
+        text: str = self.cleaned_data["headers"].strip()
+        if not text:
+            return str(self.instance.headers)
+        return _spoken(lambda: json.dumps(subscription_rules.parse_headers(text)))
+
+    def clean_secret(self) -> str:
+        secret: str = self.cleaned_data["secret"]
+        if secret:
+            _spoken(lambda: subscription_rules.check_secret(secret))
+        return secret
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        try:
+            subscription_rules.check(self.instance)
+        except ValidationError as error:
+            self.add_error(None, error)
+
+    def options(self) -> subscriptions.Options:
+        """What the form says, as the services take it."""
+        given = {name: self.cleaned_data[name] for name in OPTIONS if name in self.cleaned_data}
+        return cast(subscriptions.Options, given | {"headers": json.loads(given["headers"] or "{}")})
+
+
+def _spoken(check: Callable[[], T]) -> T:
+    """A rule's ValueError, as a form says it."""
+    try:
+        return check()
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
