@@ -13,8 +13,10 @@ from bench.figures import Figure
 from bench.ground import DATABASES, ROOT, Unreachable, ground, server_version
 from bench.table import draw
 
-USUAL = ("deliver", "receive", "latency", "fanout", "memory")
+USUAL = ("deliver", "receive", "latency", "fanout", "memory", "contain", "parked")
+ONCE = ("simulate",)  # use no database
 LONG = ("soak_kill",)
+NOTHING = "no database"
 
 
 class NotMeasured(Exception):
@@ -30,12 +32,11 @@ def main() -> None:
     except Unreachable as reason:
         sys.exit(str(reason))
     load, figures, broken = os.getloadavg()[0], [], []
-    for database in wish.on:
-        for bench in wish.benches or USUAL:
-            try:
-                figures += [(database, figure) for figure in _play(bench, database, wish)]
-            except NotMeasured:
-                broken.append(f"{bench} on {database}")
+    for bench, database in _programme(wish):
+        try:
+            figures += [(database, figure) for figure in _play(bench, database, wish)]
+        except NotMeasured:
+            broken.append(f"{bench} on {database}")
     print(machine.describe(servers, load=load), draw(figures, markdown=wish.markdown), sep="\n\n")
     if broken:
         sys.exit(f"Not measured, for the reasons above: {', '.join(broken)}.")
@@ -47,18 +48,26 @@ def _arguments() -> argparse.Namespace:
         "benches",
         nargs="*",
         metavar="bench",
-        help=f"{', '.join(USUAL)} (these by default) or {', '.join(LONG)}",
+        help=f"{', '.join((*USUAL, *ONCE))} (these by default) or {', '.join(LONG)}",
     )
     parser.add_argument("--quick", action="store_true", help="one short round of each")
     parser.add_argument("--rounds", type=int, help="rounds of each (3, quick 1); the table shows medians")
     parser.add_argument("--on", action="append", choices=DATABASES, help="only on this database")
     parser.add_argument("--markdown", action="store_true", help="prints the table as Markdown")
     wish = parser.parse_args()
-    if unknown := set(wish.benches) - {*USUAL, *LONG}:
+    if unknown := set(wish.benches) - {*USUAL, *ONCE, *LONG}:
         parser.error(f"There is no bench called {', '.join(sorted(unknown))}.")
     wish.on = wish.on or list(DATABASES)
     wish.rounds = max(1, wish.rounds or (1 if wish.quick else 3))
     return wish
+
+
+def _programme(wish: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Which bench is played on which database; those that use none are played once."""
+    benches = wish.benches or (*USUAL, *ONCE)
+    for database in wish.on:
+        yield from ((bench, database) for bench in benches if bench not in ONCE)
+    yield from ((bench, NOTHING) for bench in benches if bench in ONCE)
 
 
 def _play(bench: str, database: str, wish: argparse.Namespace) -> Iterator[Figure]:
@@ -72,7 +81,7 @@ def _play(bench: str, database: str, wish: argparse.Namespace) -> Iterator[Figur
         *(["quick"] if wish.quick else []),
     ]
     print(f"{bench} on {database}", file=sys.stderr, flush=True)
-    with ground(database) as environment:
+    with ground("sqlite" if database == NOTHING else database) as environment:
         # In a session of its own a Ctrl-C reaches it once, through us, and it has time to stop what it started.
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True

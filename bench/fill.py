@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from bench.message import BODY_SIZE, CONTENT_TYPE, EVENT_TYPE, body
@@ -68,6 +69,45 @@ def backlog(world: World, *, deliveries: int) -> list[UUID]:
     Lane.objects.update(next_due_at=now)
     _settle_in()
     return ids
+
+
+def multiply(world: World, *, deliveries: int) -> None:
+    """So many routed deliveries, due now, for the world's only subscription, made inside the database from one.
+
+    Their bodies are empty objects: what is parked is not read, and a million of the usual ones are a gigabyte.
+    """
+    [first] = backlog(world, deliveries=1)
+    made = Delivery.objects.get(pk=first)
+    Event.objects.filter(pk=made.event_id).update(size=2)
+    EventBody.objects.filter(pk=made.event_id).update(body=b"{}", headers=[])
+    delivery, event = made.pk.hex[:16], made.event_id.hex[:16]
+    with transaction.atomic():
+        _copy(Event, made.event_id, deliveries, id=event, external_id="parked-")
+        _copy(EventBody, made.event_id, deliveries, event_id=event)
+        _copy(Delivery, made.pk, deliveries, id=delivery, event_id=event, external_id="parked-")
+    _settle_in()
+
+
+def _copy(model: type[Model], template: UUID, count: int, **beginnings: str) -> None:
+    """Copies one row `count` times; in the columns named, each begins as told and ends in 16 digits of its own."""
+    is_postgresql = connection.vendor == "postgresql"
+    digits = "lpad(to_hex(n), 16, '0')" if is_postgresql else "printf('%%016x', n)"
+    series = (
+        "SELECT generate_series(1, %s) AS n"
+        if is_postgresql
+        else "WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < %s) SELECT n FROM up"
+    )
+    columns = {str(field.column): str(field.db_type(connection)) for field in model._meta.concrete_fields}
+    values = [
+        f"CAST(%s || {digits} AS {kind})" if name in beginnings else name for name, kind in columns.items()
+    ]
+    sql = f"""INSERT INTO {model._meta.db_table} ({", ".join(columns)})
+              SELECT {", ".join(values)} FROM {model._meta.db_table}, ({series}) AS series
+              WHERE {model._meta.pk.column} = %s"""  # noqa: S608 - names of our own models
+    given = [beginnings[name] for name in columns if name in beginnings]
+    key = template if is_postgresql else template.hex
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*given, count, key])
 
 
 def _secrets(subscriptions: Sequence[Subscription]) -> Iterator[SubscriptionSecret]:

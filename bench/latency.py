@@ -1,6 +1,6 @@
 """How long an event takes from its receipt's 202 to the first byte at the subscriber, at 50 events a second."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from django.db import connection
@@ -29,7 +29,7 @@ def run(extent: Extent) -> Iterator[Figure]:
                 subscriber.reset()
                 log = ask("bench.load", order | {"prefix": f"evt{number}", "seconds": seconds})
                 subscriber.wait(RATE * seconds, of=process)
-                waits = _waits_ms(subscriber, log["accepted"])
+                waits = list(waits_ms(subscriber, log["accepted"]).values())
                 medians.append(percentile(waits, 0.5))
                 tails.append(percentile(waits, 0.99))
     yield _figure("median", medians, MEDIAN_MS)
@@ -42,10 +42,10 @@ def _figure(which: str, values: list[float], goal: float) -> Figure:
     return Figure(bench="latency", what=what, values=tuple(values), unit="ms", at_most=at_most)
 
 
-def _waits_ms(subscriber: Sink, accepted: dict[str, float]) -> list[float]:
-    """One clock serves both ends, since both are on this machine; a delivery may well overtake the 202."""
+def waits_ms(subscriber: Sink, accepted: Mapping[str, float]) -> dict[str, float]:
+    """By event. One clock serves both ends, since both are on this machine; a delivery may well overtake the 202."""
     came = {UUID(delivery.removeprefix("dlv_")): at for at, delivery in subscriber.arrivals()}
     events = dict(Delivery.objects.filter(id__in=came).values_list("id", "external_id"))
     if sorted(events.values()) != sorted(accepted):
         raise BenchFailed(f"{len(accepted):,} events were accepted and {len(events):,} of them came.")
-    return [(at - accepted[events[delivery]]) * 1000 for delivery, at in came.items()]
+    return {events[delivery]: (at - accepted[events[delivery]]) * 1000 for delivery, at in came.items()}

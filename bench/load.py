@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.message import CONTENT_TYPE, body
+from bench.message import CONTENT_TYPE, EVENT_TYPE, body, lane_type
 from webhooks.deciders.standard import Signer
 
 REPEAT_S = 0.25  # between two tries of one event
@@ -22,7 +22,10 @@ ANSWER_S = 10.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """`prefix` begins the id of every event, so that no two orders send the same one."""
+    """`prefix` begins the id of every event, so that no two orders send the same one.
+
+    With `lanes`, the events are in turn for each of so many lanes and for no other.
+    """
 
     port: int
     path: str
@@ -32,6 +35,10 @@ class Order:
     count: int = 0
     rate: float = 0.0
     seconds: float = 0.0
+    lanes: int = 0
+
+    def event_type(self, number: int) -> str:
+        return lane_type(number % self.lanes) if self.lanes else EVENT_TYPE
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,8 +110,8 @@ class Sender:
         self._idle: list[Line] = []
         self.log = Log()
 
-    def request(self, event_id: str) -> bytes:
-        content, now = body(event_id), int(time.time())
+    def request(self, event_id: str, number: int) -> bytes:
+        content, now = body(event_id, self._order.event_type(number)), int(time.time())
         head = (
             f"POST {self._order.path} HTTP/1.1\r\n"
             f"Host: 127.0.0.1:{self._order.port}\r\n"
@@ -120,7 +127,7 @@ class Sender:
     async def flood(self) -> None:
         ids = [f"{self._order.prefix}-{number:07d}" for number in range(self._order.count)]
         # Signing is not on the clock.
-        pending = iter([(event_id, self.request(event_id)) for event_id in ids])
+        pending = iter([(event_id, self.request(event_id, number)) for number, event_id in enumerate(ids)])
         self._idle = [await self._line() for _ in range(self._order.connections)]
         began_at = time.monotonic()
         await asyncio.gather(*(self._in_turn(pending) for _ in range(self._order.connections)))
@@ -132,7 +139,7 @@ class Sender:
             for number in range(round(self._order.rate * self._order.seconds)):
                 await asyncio.sleep(max(0.0, began_at + number / self._order.rate - time.monotonic()))
                 event_id = f"{self._order.prefix}-{number:07d}"
-                sending.create_task(self._until_accepted(event_id, self.request(event_id)))
+                sending.create_task(self._until_accepted(event_id, self.request(event_id, number)))
         self.log.seconds = time.monotonic() - began_at
 
     async def _in_turn(self, pending: Iterator[tuple[str, bytes]]) -> None:

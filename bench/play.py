@@ -15,7 +15,17 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 
-from bench import deliver, fanout, latency, memory, receive, soak_kill  # noqa: E402
+from bench import (  # noqa: E402
+    contain,
+    deliver,
+    fanout,
+    latency,
+    memory,
+    parked,
+    receive,
+    simulate,
+    soak_kill,
+)
 from bench.extent import Extent  # noqa: E402
 from bench.stage import BenchFailed  # noqa: E402
 
@@ -25,6 +35,9 @@ BENCHES = {
     "latency": latency.run,
     "fanout": fanout.run,
     "memory": memory.run,
+    "contain": contain.run,
+    "parked": parked.run,
+    "simulate": simulate.run,
     "soak_kill": soak_kill.run,
 }
 

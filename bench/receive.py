@@ -9,7 +9,7 @@ from bench.extent import Extent
 from bench.figures import Figure, ratios
 from bench.plain import Receipt
 from bench.stage import STARTING_S, BenchFailed, ask, free_port, is_listening, running, until
-from hub.management.commands import up
+from hub.management.commands.up import web_server
 from webhooks.deciders.standard import new_secret
 from webhooks.models import Event, EventBody, EventKey
 
@@ -67,7 +67,7 @@ def _check(what: str, found: int, count: int) -> None:
 def _accepted_per_s(count: int, *, secret: str, application: str = "", **environment: str) -> float:
     """Through the web server as `manage.py up` starts it, here without a cluster beside it."""
     port = free_port()
-    program = up._web("127.0.0.1", port)
+    program = web_server("127.0.0.1", port)
     command = [*program.command[1:-1], application or program.command[-1]]
     with running(command, **program.environment, **environment) as server:
         until(lambda: is_listening(port), "it listens", seconds=STARTING_S, process=server)

@@ -1,8 +1,11 @@
 """The subscriber of every bench: answers 200 at once and notes when the first byte of each request came.
 
 Run as `python -m bench.sink [delay in ms]`. It prints its port, then obeys lines on standard input: `reset`,
-`peak`, `report` and `wait <count> <seconds>` get one line back each. It ends when its input does. It checks no
-signature: all contenders are served by the same cheap hand.
+`peak`, `report`, `fail`, `heal` and `wait <count> <seconds>` get one line back each. It ends when its input does.
+It checks no signature: all contenders are served by the same cheap hand.
+
+Two kinds of path are less friendly, and nothing that comes there is noted: one that begins with /hang never gets an
+answer, and one that begins with /moody gets 503 from `fail` until `heal`.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import sys
 import time
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+FAILURE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 LOOK_S = 0.002
 
 
@@ -19,6 +23,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self.open = 0
+        self.is_failing = False
         self.reset()
 
     def reset(self) -> None:
@@ -63,12 +68,19 @@ class Subscriber(asyncio.Protocol):
         if len(self._buffer) < end:
             return False
         self._buffer = self._buffer[end:]
+        if head.startswith((b"post /hang", b"post /moody")):
+            self._be_unfriendly(head)
+            return True
         self._arrivals.noted.append((self._began_at, _header(head, b"webhook-id")))
         if self._delay_s:
             asyncio.get_running_loop().call_later(self._delay_s, self._transport.write, ANSWER)
         else:
             self._transport.write(ANSWER)
         return True
+
+    def _be_unfriendly(self, head: bytes) -> None:
+        if not head.startswith(b"post /hang"):
+            self._transport.write(FAILURE if self._arrivals.is_failing else ANSWER)
 
 
 def _header(head: bytes, name: bytes) -> bytes:
@@ -94,6 +106,9 @@ async def _obey(arrivals: Arrivals, line: str) -> str:
             return arrivals.report()
         case ["peak"]:
             return str(arrivals.peak)
+        case ["fail" | "heal" as mood]:
+            arrivals.is_failing = mood == "fail"
+            return mood
         case _:
             arrivals.reset()
             return "empty"

@@ -43,6 +43,13 @@ class Sink:
     def reset(self) -> None:
         self._tell("reset")
 
+    def fail(self) -> None:
+        """From now on /moody is answered by 503."""
+        self._tell("fail")
+
+    def heal(self) -> None:
+        self._tell("heal")
+
     def wait(self, count: int, *, of: Process) -> None:
         """Until `count` requests came. Raises BenchFailed when no more of them come, or their sender is gone."""
         came, stuck_s = 0, 0.0

@@ -8,6 +8,7 @@ from socket import create_server
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 
 from hub import first_run, keys
 
@@ -76,6 +77,12 @@ def test_a_taken_port_is_refused_even_from_one_who_would_share_it(free_port: int
     assert str(refusal.value) == (
         f"Port {free_port} on 127.0.0.1 is taken; stop what listens there or choose another with --port."
     )
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999999999", "many", ""])
+def test_a_port_that_is_none_is_refused_in_a_sentence(port: str) -> None:
+    with pytest.raises(CommandError, match=r"^--port must be a whole number from 1 to 65535\.$"):
+        call_command("up", port=port)
 
 
 def test_a_host_that_is_not_here_is_refused() -> None:
