@@ -40,8 +40,11 @@ class Shipping:
         path = folder / "shipping.sqlite3"
         prepare(path, "shipments (number INTEGER PRIMARY KEY, delivery TEXT, order_id TEXT)")
         self._stop = stop
+        self._back_at: float | None = None
         self.news: SimpleQueue[Declined | Outage] = SimpleQueue()
-        self.station = Station(ports=ports, secret=secret, path=path, effect=self._ship)
+        self.station = Station(
+            ports=ports, secret=secret, path=path, effect=self._ship, pause_s=self._pause_s
+        )
 
     def run(self) -> None:
         """Follows its moods until the demo ends."""
@@ -59,7 +62,11 @@ class Shipping:
             self.station.open()
         except NoPort:
             return  # somebody took the port meanwhile: C stays down until it is free again
+        self._back_at = time.monotonic()
         self.news.put(Outage(is_over=True))
+
+    def _pause_s(self) -> float:
+        return moods.pause_s(None if self._back_at is None else time.monotonic() - self._back_at)
 
     def _ship(self, database: sqlite3.Connection, headers: Message, body: bytes) -> None:
         event = json.loads(body)

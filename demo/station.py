@@ -1,7 +1,8 @@
 """A receiver's place on loopback, to be opened and shut. What arrives there is the receiver's affair."""
 
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,29 @@ class Unwilling(Exception):
         self.status = status
 
 
+def _at_once() -> float:
+    return 0.0
+
+
 class NoPort(Exception):
     """None of the ports it may have is free."""
 
 
 class Station:
-    def __init__(self, *, ports: Iterable[int], secret: str, path: Path, effect: Effect) -> None:
+    """`pause_s` says how long a caller waits before anything is done about what it brings."""
+
+    def __init__(
+        self,
+        *,
+        ports: Iterable[int],
+        secret: str,
+        path: Path,
+        effect: Effect,
+        pause_s: Callable[[], float] = _at_once,
+    ) -> None:
         self._ports = list(ports)
         self._told = (secret, str(path), effect)
+        self._pause_s = pause_s
         self._server: _QuietReceiver | None = None
 
     @property
@@ -38,7 +54,7 @@ class Station:
         """Takes the first free port, and keeps to it from then on."""
         for port in self._ports:
             try:
-                self._server = _QuietReceiver(port, *self._told)
+                self._server = _QuietReceiver(port, *self._told, self._pause_s)
             except OSError:
                 continue
             self._ports = [self._server.server_port]
@@ -57,7 +73,11 @@ class Station:
 class _QuietDoor(Door):
     """Answers for an unwilling effect, and leaves the terminal to the story."""
 
+    server: "_QuietReceiver"
+
     def do_POST(self) -> None:
+        # Here, since an effect that took its time would do so inside the transaction that all of them share.
+        time.sleep(self.server.pause_s())
         try:
             super().do_POST()
         except Unwilling as unwilling:
@@ -70,7 +90,10 @@ class _QuietDoor(Door):
 
 
 class _QuietReceiver(Receiver):
-    def __init__(self, port: int, secret: str, path: str, effect: Effect) -> None:
+    def __init__(
+        self, port: int, secret: str, path: str, effect: Effect, pause_s: Callable[[], float]
+    ) -> None:
+        self.pause_s = pause_s
         super().__init__(port, secret, path, effect)
         self.RequestHandlerClass = _QuietDoor
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from queue import Empty
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from demo import moods
 from demo.api import Api
 from demo.billing import Billing
 from demo.line import Refused
+from demo.outage import OutageOfC
 from demo.shipping import Declined, Outage, Shipping
 from demo.voice import say
 from demo.wiring import Wiring
@@ -40,6 +42,7 @@ class Story:
         self._stop = stop
         self._scenes: list[Scene] = [self._one_delivery_twice()]
         self._refused: set[str] = set()  # deliveries that C would not have; each is told of once
+        self._outage: OutageOfC | None = None
         self._has_said_busy = self._has_said_map = False
 
     def run(self) -> None:
@@ -67,14 +70,22 @@ class Story:
             except Empty:
                 return
             match news:
-                case Outage(is_over=is_over):
-                    self._scenes.append(self._c_is_back() if is_over else self._c_is_down())
+                case Outage(is_over=False):
+                    self._begin_outage()
+                case Outage() if self._outage:
+                    self._outage.end(datetime.now(UTC))
                 case Declined(status=422) if news.delivery not in self._refused:
                     self._refused.add(news.delivery)
                     self._scenes.append(self._dead_letter(news))
                 case Declined(status=503) if not self._has_said_busy:
                     self._has_said_busy = True
                     say(f"C said 503 to {news.order}, as it does now and then. Weir tries again.")
+
+    def _begin_outage(self) -> None:
+        self._outage = OutageOfC(
+            api=self._api, console=self._console, wiring=self._wiring, began_at=datetime.now(UTC)
+        )
+        self._scenes.append(self._outage.tell())
 
     def _one_delivery_twice(self) -> Scene:
         yield from _pause(TWICE_AFTER_S)
@@ -87,17 +98,6 @@ class Story:
         answers = " and ".join(f'"{attempt["response"]}"' for attempt in told["attempts"])
         say(f"One delivery was sent to B a second time, as if an answer had been lost: {self._page(told)}")
         say(f"B answered {answers}, and wrote {self._billing.count_invoices(told['id'])} invoice for it.")
-
-    def _c_is_down(self) -> Scene:
-        waiting = f"{self._console}deliveries/delivery/?state__exact=pending&q={self._wiring.to_shipping}"
-        say(f"C is down for {moods.OUTAGE_S} s. Its deliveries wait and are tried again: {waiting}")
-        yield
-
-    def _c_is_back(self) -> Scene:
-        say("C is back. What waited goes out as each delivery's next try comes due.")
-        while any(delivery["attempt_count"] for delivery in self._waiting_for_c()):
-            yield
-        say("C has caught up. Of what waited nothing is left.")
 
     def _dead_letter(self, declined: Declined) -> Scene:
         mapped_at = time.monotonic() + moods.NEW_MAP_AFTER_S
@@ -112,9 +112,6 @@ class Story:
             say(f"C gets a better map {moods.NEW_MAP_AFTER_S} s after such an order. Then a replay arrives.")
             yield from _pause(mapped_at - time.monotonic())
             say(f"C has its better map. Replay {declined.order} and it ships: {page}")
-
-    def _waiting_for_c(self) -> list[Any]:
-        return self._deliveries(self._wiring.to_shipping, state="pending", limit=250)
 
     def _last_heard_by_b(self) -> Any:
         return next(iter(self._deliveries(self._wiring.to_billing, state="delivered", limit=1)), None)

@@ -3,6 +3,7 @@
 It goes through the REST API like any integrator, and changes nothing that is not the demo's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from demo.keyring import Keyring
 from demo.line import Refused
 
 MARK = "(demo)"  # ends the name of all that is the demo's
+# Sooner than the hub's defaults, for whoever watches C fall has less patience than a hub should have.
+CIRCUIT_OF_C = {"circuit_cooldown_s": 2, "circuit_cooldown_cap_s": 8}
 
 
 class NotOurs(Exception):
@@ -43,6 +46,7 @@ def wire(api: Api, keyring: Keyring, *, billing_url: str, shipping_url: str) -> 
         wants={"source": "billing", "event_types": ["invoice.issued"]},
         url=shipping_url,
         secret=keyring.secret("to shipping"),
+        circuit=CIRCUIT_OF_C,
     )
     return Wiring(to_billing=to_billing, to_shipping=to_shipping)
 
@@ -74,17 +78,25 @@ def _subscriber(api: Api, *, name: str) -> str:
 
 
 def _subscription(
-    api: Api, *, subscriber: str, name: str, wants: dict[str, Any], url: str, secret: str
+    api: Api,
+    *,
+    subscriber: str,
+    name: str,
+    wants: dict[str, Any],
+    url: str,
+    secret: str,
+    circuit: Mapping[str, float] = {},
 ) -> str:
     """Its id. Its address follows the service, which may have found another port free this time."""
+    manner = {"url": url, **circuit}
     known = api.every("subscriptions", subscriber=subscriber)
     found = next((subscription for subscription in known if subscription["name"] == name), None)
     if found is None:
-        wanted = {"subscriber": subscriber, "name": name, "url": url, "secret": secret, **wants}
+        wanted = {"subscriber": subscriber, "name": name, "secret": secret, **manner, **wants}
         return str(api.post("subscriptions", wanted)["id"])
     path = f"subscriptions/{found['id']}"
-    if found["url"] != url:
-        api.patch(path, {"url": url})
+    if any(found[name] != value for name, value in manner.items()):
+        api.patch(path, manner)
     if not _is_live(secret, found):
         api.post(f"{path}/rotate-secret", {"secret": secret, "overlap_s": 0})
     return str(found["id"])

@@ -193,6 +193,30 @@ def test_c_is_down_for_a_minute_in_five(elapsed_s: float, is_down: bool) -> None
 
 
 @pytest.mark.parametrize(
+    ("back_for_s", "pause_s"), [(None, 0.0), (0.0, 1.0), (19.9, 1.0), (20.0, 0.0), (1e6, 0.0)]
+)
+def test_c_is_slow_for_a_while_after_an_outage_and_never_before(
+    back_for_s: float | None, pause_s: float
+) -> None:
+    assert moods.pause_s(back_for_s) == pause_s
+
+
+def test_a_slow_station_makes_each_caller_wait_but_none_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite3"
+    station = Station(ports=[0], secret=SECRET, path=path, effect=keep, pause_s=lambda: 0.5)
+    station.open()
+    began_at = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda n: told(station.url, b"{}", signed(b"{}", message_id=f"dlv_{n}")), range(8))
+        )
+    took_s = time.monotonic() - began_at
+    station.shut()
+    assert answers == [(200, "done")] * 8
+    assert 0.5 <= took_s < 3  # one after the other would take 4 s
+
+
+@pytest.mark.parametrize(
     ("order", "attempt", "age_s", "status"),
     [
         (1, 1, 0, 200),
