@@ -10,7 +10,7 @@ from uuid import UUID
 from deliveries.deciders.circuit import Bucket, Change, Stage, State
 from deliveries.deciders.pacing import Tokens, empty
 from deliveries.models import CircuitChange, Lane, Subscription
-from deliveries.services.notices import notify
+from deliveries.services.notices import notify_each
 
 from . import rows
 from .seats import Holding
@@ -129,14 +129,15 @@ def _tell(changes: Iterable[tuple[UUID, Change]]) -> None:
     if not news:
         return
     names = Subscription.objects.filter(id__in=list(news)).values_list("id", "name", "subscriber__name")
-    for lane, name, subscriber in names:
-        became = "closed" if news[lane].after == "closed" else "opened"
-        notify(
-            kind=f"circuit-{became}",
-            object_kind="subscription",
-            object_id=lane,
-            text=f"The circuit of {name} of {subscriber} {became}. {news[lane].why}",
-        )
+    notify_each(
+        object_kind="subscription",
+        news=[_news(lane, f"{name} of {subscriber}", news[lane]) for lane, name, subscriber in names],
+    )
+
+
+def _news(lane: UUID, name: str, change: Change) -> tuple[str, UUID, str]:
+    became = "closed" if change.after == "closed" else "opened"
+    return f"circuit-{became}", lane, f"The circuit of {name} {became}. {change.why}"
 
 
 def _row(pace: Pace) -> tuple[object, ...]:
