@@ -67,9 +67,10 @@ def replay_delivery(
         hold_lanes(connection, [lane_id])
         if not _rearm(delivery_id, now):
             return _why_not_replayed(delivery_id)
+        # The lane before the issue, as a router locks them when it numbers and buries at once.
+        wake_sleeping([lane_id], now)
         _resolve_dead_letter(delivery_id, now, "replayed")
         _record("replay", delivery_id, actor, reason, user, before, DeliveryState.PENDING)
-        wake_sleeping([lane_id], now)
         ring_on_commit()
     return ReplayVerdict(answer=Answer.DONE, sentence=_promise(lane_id))
 
@@ -90,10 +91,10 @@ def discard_delivery(
         )
         if not open_ones.update(state=DeliveryState.DISCARDED, due_at=None, settled_at=now):
             return _why_not_discarded(delivery_id)
-        _resolve_dead_letter(delivery_id, now, "discarded")
-        _record("discard", delivery_id, actor, reason, user, before, DeliveryState.DISCARDED)
         # In a strictly ordered lane the others may have slept until this one's next try.
         wake_sleeping([lane_id], now)
+        _resolve_dead_letter(delivery_id, now, "discarded")
+        _record("discard", delivery_id, actor, reason, user, before, DeliveryState.DISCARDED)
         ring_on_commit()
     return ReplayVerdict(answer=Answer.DONE, sentence="It is discarded and will not be sent.")
 
