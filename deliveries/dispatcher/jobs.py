@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
+
 from deliveries.deciders.outcome import Outcome
 from deliveries.deciders.request import compose_headers
 from webhooks.deciders.expressions import ExpressionFailed, parse_json, render_json
@@ -91,4 +93,9 @@ def prepare(
         made = render_json(orders.transform.evaluate(parse_json(body.content)))
     except ExpressionFailed as failure:
         return Unsendable(row=row, orders=orders, outcome=Outcome.TRANSFORM_FAILED, error=str(failure))
+    if len(made) > settings.HUB_MAX_BODY:
+        error = (
+            f"The transform makes {len(made):,} bytes of it; Weir sends at most {settings.HUB_MAX_BODY:,}."
+        )
+        return Unsendable(row=row, orders=orders, outcome=Outcome.OVERSIZED, error=error)
     return Job(row=row, orders=orders, body=made, content_type="application/json", made=made)

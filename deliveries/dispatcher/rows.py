@@ -1,7 +1,7 @@
 """Writes many rows in one statement, on PostgreSQL and SQLite alike. It knows models, never their meaning."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection, models
 
 Row = Sequence[Any]
+PAGE_BYTES = 32 * 1024 * 1024  # bytes per statement, which as text are twice as many
 PAGE = 1000  # rows per statement: well inside SQLite's 32,766 variables and a pleasant parse for PostgreSQL
 
 
@@ -32,9 +33,30 @@ def update(model: type[models.Model], *, sql: str, columns: Sequence[str], rows:
 def _write(model: type[models.Model], sql: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
     prepare = _document if connection.vendor == "postgresql" else _values
     with connection.cursor() as cursor:
-        for start in range(0, len(rows), PAGE):
-            table, values = prepare(model, columns, rows[start : start + PAGE])
+        for page in _pages(model, columns, rows):
+            table, values = prepare(model, columns, page)
             cursor.execute(sql.replace("%s", table, 1), values)
+
+
+def _pages(
+    model: type[models.Model], columns: tuple[str, ...], rows: Sequence[Row]
+) -> Iterator[Sequence[Row]]:
+    """In fewer rows a page where their bytes are many: PostgreSQL takes no value and no message of 1 GB."""
+    heavy = [
+        place for place, name in enumerate(columns) if isinstance(_field(model, name), models.BinaryField)
+    ]
+    if not heavy:
+        yield from (rows[start : start + PAGE] for start in range(0, len(rows), PAGE))
+        return
+    start = weight = 0
+    for place, row in enumerate(rows):
+        size = sum(len(row[each]) for each in heavy)
+        if place > start and (place - start == PAGE or weight + size > PAGE_BYTES):
+            yield rows[start:place]
+            start, weight = place, 0
+        weight += size
+    if rows:
+        yield rows[start:]
 
 
 def _document(
