@@ -31,7 +31,13 @@ class Table:
         """Now is now: what a service has just written is not in the future."""
         self.now = max(self.now, make.now())
 
-    def turn(self, results: Iterable[settlement.Result] = (), *, is_draining: bool = False) -> Yield:
+    def turn(
+        self,
+        results: Iterable[settlement.Result] = (),
+        *,
+        is_draining: bool = False,
+        heed_people: bool = True,
+    ) -> Yield:
         """As the loop would: what an open circuit parks goes back to the desk."""
         out = Yield()
         self.desk.book.stir_all()
@@ -41,6 +47,7 @@ class Table:
             look_for_lanes=True,
             is_draining=is_draining,
             now=self.now,
+            heed_people=heed_people,
         )
         self.desk.turn(wish, out)
         parked = [job for job in self.jobs if job.row.lane_id in out.recalled]

@@ -4,10 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, transaction
 
 from deliveries.deciders.outcome import Outcome
+from deliveries.dispatcher import lanes as leases
 from deliveries.dispatcher import seats
 from deliveries.models import Circuit, CircuitChange, Delivery, Lane
+from deliveries.services.lanes import wake_sleeping
 from tests import make
 from tests.desks import Table
 
@@ -74,7 +77,9 @@ def test_a_dispatcher_that_starts_after_the_jump_keeps_the_lanes_moving(jump) ->
     table = parked(1)
     seats.leave(table.holding)
     other = Table(now=table.now + jump)
-    Lane.objects.update(next_due_at=other.now)  # as an arrival or a person would
+    with transaction.atomic():
+        wake_sleeping([Lane.objects.get().pk], other.now)  # as an arrival would
+    other.turn()
     other.turn()
     other.pass_s(11.1)
     other.turn()
@@ -94,3 +99,31 @@ def test_a_closed_lane_with_work_moves_whatever_the_clock_does(jump) -> None:
     table.turn()
     assert table.jobs
     assert len(table.desk.book.lanes[lane.pk].in_hand) <= 4
+
+
+def test_a_jump_back_that_met_a_troubled_database_is_made_good_later(monkeypatch) -> None:
+    def is_away(now) -> int:
+        raise OperationalError("The database is away.")
+
+    table = parked(1)
+    table.now -= HOUR
+    with monkeypatch.context() as trouble:
+        trouble.setattr(leases, "rouse_belated", is_away)
+        with pytest.raises(OperationalError):
+            table.turn()
+    table.turn()
+    table.turn()
+    assert Lane.objects.get().next_due_at - table.now <= timedelta(seconds=11)
+
+
+def test_a_lane_whose_owner_died_before_the_jump_back_is_not_left_behind() -> None:
+    lane = make.subscription()
+    make.deliveries(lane, 3)
+    table = Table()
+    table.turn()
+    seats.leave(table.holding)
+    other = Table(now=table.now - HOUR)
+    make.delivery(lane, due_at=other.now)
+    other.turn()
+    other.turn()
+    assert len(other.jobs) == 1

@@ -34,10 +34,11 @@ from deliveries.services.replay import Answer as Verdict
 from deliveries.services.replay import replay_delivery
 from deliveries.services.subscriptions import update_subscription
 from tests import make
+from tests.desks import Table
 from tests.endpoints import Behaviour, Endpoint, Request, answers, never_answers
 from tests.running import dispatchers, until
 from webhooks.ids import uuid7
-from webhooks.models import AuditEntry
+from webhooks.models import AuditEntry, Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -451,3 +452,31 @@ def test_a_newer_version_waits_for_the_answer_to_the_one_before(quick) -> None:
         ("delivered", Phase.FIRST),
     ]
     assert Lane.objects.get().circuit == "closed"
+
+
+def test_thousands_that_wait_for_one_in_hand_are_not_read_again_in_every_turn() -> None:
+    lane = make.subscription(latest_only=True, window=10)
+    make.deliveries(lane, 300)
+    Event.objects.update(entity="order-1", entity_version=1)
+    table = Table()
+    table.turn()
+    assert len(table.begin()) == 1
+    table.turn()
+    page = table.desk.book.lanes[lane.pk]
+    assert (page.hungry, page.waits) == (False, True)
+    page.put_down(next(iter(page.in_hand)), 2, 0.0)
+    assert (page.hungry, page.waits) == (True, False)
+
+
+def test_what_waited_goes_out_one_by_one_without_a_wake_up() -> None:
+    lane = make.subscription(latest_only=True, window=10)
+    make.deliveries(lane, 5)
+    Event.objects.update(entity="order-1", entity_version=1)
+    table = Table()
+    table.turn()
+    for _ in range(5):
+        (job,) = table.begin()
+        table.turn(heed_people=False)  # reads in vain
+        assert table.jobs == []
+        table.answer([job])
+    assert Delivery.objects.filter(subscription=lane, state=DeliveryState.DELIVERED).count() == 5

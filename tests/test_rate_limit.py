@@ -171,6 +171,16 @@ def test_a_rate_that_a_person_changes_holds_at_once() -> None:
     assert sent_by(table) == 29
 
 
+def test_a_rate_that_is_lowered_holds_from_the_claim_that_reads_it() -> None:
+    _, table = limited(100.0, 250)
+    assert sent_by(table) == 100
+    table.pass_s(2)
+    Subscription.objects.update(rate_per_s=1.0)
+    Lane.objects.update(revision=9)
+    table.turn(heed_people=False)  # nothing rang, so the claim is the first to see the new orders
+    assert sent_by(table) == 1
+
+
 def test_a_clock_that_goes_back_neither_stops_a_limited_lane_nor_floods_its_endpoint() -> None:
     _, table = limited(10.0, 60, retry_first_s=0.01)
     assert sent_by(table) == 10

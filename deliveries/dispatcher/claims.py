@@ -60,10 +60,11 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """`more` names the lanes with work left."""
+    """`more` names the lanes with work left; `waiting` those whose work waits for what they have in hand."""
 
     deliveries: list[Claimed]
     more: frozenset[UUID]
+    waiting: frozenset[UUID] = frozenset()
 
 
 Found = dict[UUID, list[Claimed]]
@@ -73,7 +74,7 @@ InHand = Mapping[UUID, Collection[UUID]]
 def claim(*, holding: Holding, needs: Mapping[UUID, Need], now: datetime) -> Claim:
     """For each lane, which must be ours and moving, its next deliveries: never one that is in hand already."""
     found = _read(needs, now)
-    kept_back = _pass_over_outdated(holding, needs, found, now)
+    kept_back, waiting = _pass_over_outdated(holding, needs, found, now)
     chosen: list[Claimed] = []
     # An ordered lane with something in hand was not even looked at.
     more = kept_back | {lane for lane, need in needs.items() if need.is_ordered and need.in_hand}
@@ -90,20 +91,24 @@ def claim(*, holding: Holding, needs: Mapping[UUID, Need], now: datetime) -> Cla
         chosen += taken
         if has_more:
             more.add(lane)
-    return Claim(deliveries=chosen, more=frozenset(more))
+    waiting -= {row.lane_id for row in chosen}
+    return Claim(deliveries=chosen, more=frozenset(more - waiting), waiting=frozenset(waiting))
 
 
 def _pass_over_outdated(
     holding: Holding, needs: Mapping[UUID, Need], found: Found, now: datetime
-) -> set[UUID]:
+) -> tuple[set[UUID], set[UUID]]:
     """Leaves in `found`, of lanes that want the latest only, what may be sent; says which lanes are to be asked again.
 
-    What is outdated becomes superseded, and what is behind it is read in its place.
+    What is outdated becomes superseded, and what is behind it is read in its place. Also says in which lanes
+    nothing but what is in hand keeps the rest: to read past thousands that wait, turn after turn, would cost
+    all the others dear.
     """
     asked = {lane: need for lane, need in needs.items() if need.latest_only}
     kept_back: set[UUID] = set()
+    moved: set[UUID] = set()
     if not asked:
-        return kept_back
+        return kept_back, moved
     busy = versions.in_hand([each for need in asked.values() for each in need.in_hand])
     rows: Found = {lane: found[lane] for lane in asked if lane in found}
     for _ in range(ROUNDS):
@@ -117,13 +122,14 @@ def _pass_over_outdated(
             if (each.outdated or each.waiting) and len(each.fit) < asked[lane].room.total
         }
         kept_back |= {lane for lane, each in sifted.items() if each.outdated or each.waiting}
+        moved |= {lane for lane, each in sifted.items() if each.outdated or each.fit}
         if not asked:
             break
         ahead = _ahead(lane for lane, need in asked.items() if need.is_ordered)
         if ahead:
             versions.sift(holding=holding, found=ahead, busy=busy, now=now)
         rows = {lane: [] for lane in asked} | _read(asked, now, LIMITS[-1])
-    return kept_back
+    return kept_back, {lane for lane in kept_back - moved if needs[lane].in_hand}
 
 
 def bodies(claimed: Iterable[Claimed]) -> dict[UUID, Body]:

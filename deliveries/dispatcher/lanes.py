@@ -132,10 +132,19 @@ def standing(*, holding: Holding, lanes: Collection[UUID], now: datetime) -> dic
     }
 
 
-def rouse_parked(now: datetime) -> int:
-    """Wakes the sleepers whose circuit is open: after a clock went back, none knows how long it may sleep."""
-    parked = Lane.objects.filter(seat=None, circuit=Circuit.OPEN, next_due_at__gt=now)
-    return parked.update(next_due_at=now)
+def rouse_belated(now: datetime) -> int:
+    """Wakes, after a clock went back, whom no arrival would wake before it is back where it was.
+
+    That is who sleeps behind a circuit that opens in the future, or was left behind by an owner that is gone.
+    """
+    owner = Seat.objects.filter(number=OuterRef("seat_id"), epoch=OuterRef("seat_epoch"))
+    parked = Q(seat=None, circuit=Circuit.OPEN, circuit_since__gt=now)
+    orphans = Q(~Exists(owner), seat__isnull=False)
+    late = Lane.objects.filter(parked | orphans, next_due_at__gt=now)
+    with transaction.atomic():
+        roused = list(late.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        Lane.objects.filter(pk__in=roused).update(next_due_at=now)
+    return len(roused)
 
 
 def _free(lanes: QuerySet[Lane], holding: Holding) -> QuerySet[Lane]:
@@ -209,9 +218,14 @@ def _let_go(lanes: Mapping[UUID, datetime | None]) -> None:
     rows.update(Lane, sql=_LET_GO, columns=("subscription", "next_due_at"), rows=list(lanes.items()))
 
 
+# One by one, a shortage of our own that a thousand lanes meet at once would hold all of them up.
+_QUIET = """
+UPDATE deliveries_lane AS l SET not_before = v.not_before FROM %s
+WHERE l.subscription_id = v.subscription_id AND l.seat_id = v.seat_id AND l.seat_epoch = v.seat_epoch
+    AND (l.not_before IS NULL OR l.not_before < v.not_before)"""
+
+
 def quiet(*, holding: Holding, until: dict[UUID, datetime]) -> None:
     """Notes that endpoints asked for quiet (Retry-After). A later wish never shortens an earlier one."""
-    for lane, at in until.items():
-        _mine(holding).filter(Q(not_before__isnull=True) | Q(not_before__lt=at), subscription_id=lane).update(
-            not_before=at
-        )
+    values = [(lane, holding.number, holding.epoch, at) for lane, at in until.items()]
+    rows.update(Lane, sql=_QUIET, columns=("subscription", "seat", "seat_epoch", "not_before"), rows=values)

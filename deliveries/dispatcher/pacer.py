@@ -30,6 +30,9 @@ CLOCK_STEP_S = 1.0  # a clock that goes back further has been set, not slewed
 class Pacer:
     holding: Holding
     book: Book
+    is_set_back: bool = (
+        True  # the wall's clock was, or may have been before we came; the sleepers were not roused
+    )
     _clock_ahead: float | None = None  # of the wall's clock, before the one that never goes back
 
     def judge(self, results: Sequence[Result], now: datetime) -> list[Shift]:
@@ -108,9 +111,10 @@ class Pacer:
         return {lane: kept for lane, kept in paces.items() if kept is not None}
 
     def was_set_back(self, now: datetime) -> bool:
-        """Whether somebody set the wall's clock back since this was asked last."""
+        """Whether somebody set the wall's clock back; it stays so until `is_set_back` is cleared."""
         before, self._clock_ahead = self._clock_ahead, now.timestamp() - time.monotonic()
-        return before is not None and before - self._clock_ahead > CLOCK_STEP_S
+        self.is_set_back |= before is not None and before - self._clock_ahead > CLOCK_STEP_S
+        return self.is_set_back
 
 
 def _settled(result: Result) -> Settled:

@@ -41,6 +41,9 @@ class LanePage:
     in_hand: dict[UUID, int] = field(default_factory=dict)
     late: set[UUID] = field(default_factory=set)
     hungry: bool = True  # there may be due work that no claim has read yet
+    size: int = 0  # bytes of the bodies in hand
+    served: int = 0  # the number of the claim that last gave it something; 0: none did
+    waits: bool = False  # what is due waits for what is in hand: no claim need look before that is put down
     idle_since: float = 0.0
     last_was_first: bool = False
     is_leaving: bool = False  # above our share: it takes nothing new, and goes when it is empty
@@ -74,6 +77,8 @@ class LanePage:
             self.pace = replace(self.pace, tokens=None)
         elif self.pace.tokens is None:
             self.pace = replace(self.pace, tokens=pacing.full(rate_per_s, now=at))
+        else:  # no more of them than the new rate allows, and from this claim on
+            self.pace = replace(self.pace, tokens=pacing.refilled(self.pace.tokens, rate_per_s, now=at))
         self._measure()
 
     def answered(self, at: float) -> None:
@@ -168,12 +173,15 @@ class LanePage:
 
     # -- in hand
 
-    def pick_up(self, delivery_id: UUID, phase: int) -> None:
+    def pick_up(self, delivery_id: UUID, phase: int, size: int = 0) -> None:
         self.in_hand[delivery_id] = phase
+        self.size += size
         self.last_was_first = phase == Phase.FIRST
 
-    def put_down(self, delivery_id: UUID, clock: float) -> None:
+    def put_down(self, delivery_id: UUID, size: int, clock: float) -> None:
         self.in_hand.pop(delivery_id, None)
+        self.size -= size
+        self.hungry, self.waits = self.hungry or self.waits, False
         self.late.discard(delivery_id)
         self.idle_since = clock
 

@@ -69,7 +69,8 @@ class Desk:
     bytes_in_hand: int = 0
     _routes: Routes = field(default_factory=Routes)
     _orders: dict[UUID, orders.Orders] = field(default_factory=dict)
-    _kept_back: set[UUID] = field(default_factory=set)  # what the last claim had no time or memory for
+    _is_short: bool = False  # the last claim had no time or memory for all it found
+    _claims: int = 0
     _pacer: Pacer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,6 +121,8 @@ class Desk:
             for at in (decision.due_at, decision.lane_not_before):
                 if at is not None:
                     self.book.look_at(row.lane_id, clock + max(0.0, (at - wish.now).total_seconds()))
+        # Who asked for quiet gets none of what still waits for a sender either.
+        out.recalled += {r.job.row.lane_id for r in wish.results if r.decision.lane_not_before is not None}
         if len(written) < len(shifts):
             self._shift(shifts, wish.now, out)
 
@@ -139,7 +142,7 @@ class Desk:
         self.bytes_in_hand -= row.size
         page = self.book.lanes.get(row.lane_id)
         if page is not None:
-            page.put_down(row.delivery_id, clock)
+            page.put_down(row.delivery_id, row.size, clock)
 
     def _record(
         self, results: Sequence[settlement.Result], shifts: Sequence[Shift], now: datetime
@@ -208,9 +211,12 @@ class Desk:
 
     def _tick(self, wish: Wish, out: Yield) -> None:
         """Ends the cool-downs that are over."""
-        if self._pacer.was_set_back(wish.now) and lanes.rouse_parked(wish.now):
-            out.look_for_lanes = True
-            wake.ring(wake.LANES)
+        if self._pacer.was_set_back(wish.now):
+            roused = lanes.rouse_belated(wish.now)
+            self._pacer.is_set_back = False  # not before that is committed: nobody else will notice
+            if roused:
+                out.look_for_lanes = True
+                wake.ring(wake.LANES)
         if not wish.is_draining:
             self._shift(self._pacer.cooled(wish.now), wish.now, out)
 
@@ -247,16 +253,16 @@ class Desk:
         }
         claim = claims.claim(holding=self.holding, needs=needs, now=now)
         found = claim.deliveries
-        if (
-            self._kept_back
-        ):  # they come first now, or many lanes with costly transforms would starve the last one
-            found = sorted(found, key=lambda row: row.lane_id not in self._kept_back)
-        taken = list(self._within_memory(found))
-        jobs = self._prepared(taken)
+        if self._is_short:  # in turn by last served, or a lane that takes it all would take it all again
+            found = sorted(found, key=lambda row: self.book.lanes[row.lane_id].served)
+        jobs = self._prepared(list(self._within_memory(found)))
         self._shift(self._pacer.probes(jobs), now, out)
-        self._kept_back = {row.lane_id for row in found[len(jobs) :]}
+        taken = {job.row.delivery_id for job in jobs}
+        kept_back = {row.lane_id for row in found if row.delivery_id not in taken}
         for page in hungry:
-            page.hungry = page.subscription_id in claim.more or page.subscription_id in self._kept_back
+            page.hungry = page.subscription_id in claim.more or page.subscription_id in kept_back
+            page.waits = page.subscription_id in claim.waiting
+        self._is_short = bool(kept_back)
         self._pick_up(jobs)
         out.jobs += jobs
 
@@ -281,17 +287,30 @@ class Desk:
         return jobs
 
     def _within_memory(self, rows: Iterable[claims.Claimed]) -> Iterable[claims.Claimed]:
+        """A lane takes more than one body and its share of half of the memory only while half of it is free.
+
+        So a lane whose endpoint hangs over large bodies leaves the others room for theirs.
+        """
         total = self.bytes_in_hand
+        share = BYTES_IN_HAND // 2 // max(1, len(self.book.lanes))
+        held: dict[UUID, int] = {}
+        full: set[UUID] = set()
         for row in rows:
-            total += row.size
-            if total > BYTES_IN_HAND and total > row.size:
-                return
+            lane, after = row.lane_id, total + row.size
+            own = held[lane] if lane in held else self.book.lanes[lane].size
+            is_modest = not own or own + row.size <= share or after <= BYTES_IN_HAND // 2
+            if lane in full or not (is_modest and (after <= BYTES_IN_HAND or not total)):
+                full.add(lane)
+                continue
+            held[lane], total = own + row.size, after
             yield row
 
     def _pick_up(self, jobs: Iterable[Job | Unsendable]) -> None:
+        self._claims += 1
         for job in jobs:
             page = self.book.lanes[job.row.lane_id]
-            page.pick_up(job.row.delivery_id, job.row.phase)
+            page.pick_up(job.row.delivery_id, job.row.phase, job.row.size)
+            page.served = self._claims
             if page.rate_per_s is not None and isinstance(job, Job):
                 page.spend(1)
             self.bytes_in_hand += job.row.size
