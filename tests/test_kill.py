@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.models import Sum
 from django.db.models.functions import Now
 
-from deliveries.models import Seat
+from deliveries.models import Attempt, Rollup, Seat, Tally
+from deliveries.models.rollup import EVERY
 from tests import make
 from tests.endpoints import Endpoint, answers
 from tests.hubs import PROC, Hub, environment_of, running_hub
@@ -107,8 +109,15 @@ def test_every_acknowledged_event_is_delivered_whoever_is_killed(hub: Hub) -> No
         sender.stop.set()
         thread.join()
         hub.until(lambda: set(received(endpoint)) >= set(sender.acknowledged))
+        hub.until(lambda: not Tally.objects.exists() and summed() == Attempt.objects.count())
     sent = received(endpoint)
     assert len(sent) - len(set(sent)) <= WINDOW * len(VICTIMS)
+
+
+def summed() -> int:
+    """Attempts, as the hours have them."""
+    hours = Rollup.objects.filter(width_s=3_600, subscription=EVERY)
+    return hours.aggregate(attempts=Sum("attempts"))["attempts"] or 0
 
 
 def flows(sender: Sender, endpoint: Endpoint, *, beyond: int) -> bool:

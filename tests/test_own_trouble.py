@@ -74,10 +74,10 @@ def test_an_event_whose_error_no_database_can_hold_stops_nobody_else(piece: byte
 def test_a_result_that_cannot_be_written_becomes_a_dead_letter_and_the_rest_is_settled(monkeypatch) -> None:
     write = settlement._record
 
-    def refuse(tried) -> None:
+    def refuse(tried):
         if any(each.exchange.status == 201 for each in tried):
             raise ValueError("as if the answer held what no table takes")
-        write(tried)
+        return write(tried)
 
     monkeypatch.setattr(settlement, "_record", refuse)
     with Endpoint(answers(200)) as good, Endpoint(answers(201)) as odd:

@@ -12,10 +12,10 @@ from deliveries.services.dead_letters import Death, bury
 from deliveries.services.lanes import hold_lanes
 from tests import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# SQLite has one writer at a time.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time")
 @pytest.mark.parametrize("act", [replay.replay_delivery, replay.discard_delivery])
 def test_a_router_that_numbers_and_buries_and_a_person_never_deadlock(act, monkeypatch) -> None:
     lane = make.subscription(ordering="strict")

@@ -12,10 +12,13 @@ from deliveries.models import (
     DeliveryState,
     EntityVersion,
     Exchange,
+    Rollup,
+    RollupFailure,
 )
+from deliveries.models.rollup import EVERY, WIDTHS
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.replay import replay_delivery
-from deliveries.services.retention import drop_expired
+from deliveries.services.retention import KEEP_ROLLUPS_DAYS, drop_expired
 from tests import make
 from webhooks.models import Event, EventBody, EventState
 
@@ -87,6 +90,20 @@ def test_an_event_that_waits_to_be_routed_stays(state) -> None:
 def test_an_event_nobody_wanted_goes_with_the_rest() -> None:
     make.event(state=EventState.UNMATCHED)
     assert in_days(91) == {"event bodies": 1, "events": 1}
+
+
+@pytest.mark.parametrize(("width_s", "days"), [(60, 2), (900, 8), (3600, 396), (86_400, 396)])
+def test_slices_go_the_narrower_the_sooner(width_s, days) -> None:
+    for width in WIDTHS:
+        which = {"width_s": width, "starts_at": make.now(), "subscription_id": EVERY}
+        Rollup.objects.create(**which)
+        RollupFailure.objects.create(**which, outcome="timeout", status=0)
+    in_days(days - 1)
+    assert Rollup.objects.filter(width_s=width_s).exists()
+    in_days(days + 1)
+    for model in (Rollup, RollupFailure):
+        left = set(model.objects.values_list("width_s", flat=True))
+        assert left == {width for width, kept in KEEP_ROLLUPS_DAYS.items() if kept > days}
 
 
 def test_versions_and_circuit_changes_go_with_the_rows() -> None:

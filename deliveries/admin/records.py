@@ -23,9 +23,11 @@ from deliveries.models import (
     Replay,
     ReplayItem,
     Rollup,
+    RollupFailure,
     RouteRevision,
     Seat,
     SubscriptionSecret,
+    Tally,
 )
 from webhooks.history_admin import History, Rows, as_text
 
@@ -164,9 +166,21 @@ class ReplayItemAdmin(History):
 
 @admin.register(Rollup)
 class RollupAdmin(History):
-    list_display = ("starts_at", "width_s", "subscription", "outcome", "attempts", "latency_ms")
+    list_display = (
+        "starts_at", "width_s", "subscription_id", "attempts", "delivered_first", "delivered_retry", "retried", "dead",
+    )  # fmt: skip
     list_filter = ("width_s",)
-    list_select_related = ("subscription",)
+
+
+@admin.register(RollupFailure)
+class RollupFailureAdmin(History):
+    list_display = ("starts_at", "width_s", "subscription_id", "outcome", "status", "failures")
+    list_filter = ("width_s",)
+
+
+@admin.register(Tally)
+class TallyAdmin(History):
+    list_display = ("id", "settled_at", "length")
 
 
 @admin.register(RouteRevision)

@@ -1,17 +1,23 @@
 """Keeps a seat's lease alive from a thread and a connection of its own, so that no slow batch can lose it."""
 
+import logging
 import threading
 import time
+from collections.abc import Callable
 
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
-from deliveries.services import depths
+from deliveries.services import depths, folding
 
 from . import seats
 
 SAMPLE_S = 15.0  # between two looks at how deep the lanes are
+FOLD_S = 2.0  # between two folds: dashboards are this much late
+AT_MOST = 0.05  # of the time; what takes long is done less often
 RETRY_S = 1.0
 JOIN_S = 2.0  # a dispatcher that ends does not wait for a longer look
+
+log = logging.getLogger(__name__)
 
 
 class Heartbeat(threading.Thread):
@@ -48,23 +54,40 @@ class Heartbeat(threading.Thread):
         return seats.RENEW_S
 
 
-class Sampler(threading.Thread):
-    """Looks how deep the lanes are now and then; in a thread of its own, for a long look must not cost the seat."""
+class Chore(threading.Thread):
+    """Does some work now and then beside a dispatcher; in a thread of its own, for long work must not cost the seat."""
 
-    def __init__(self) -> None:
-        super().__init__(name="weir-depths", daemon=True)
+    def __init__(self, name: str, work: Callable[[], object], *, every_s: float) -> None:
+        super().__init__(name=f"weir-{name}", daemon=True)
+        self._work = work
+        self._every_s = every_s
         self._stopped = threading.Event()
 
     def run(self) -> None:
         pause = 0.0
         while not self._stopped.wait(pause):
-            pause = SAMPLE_S
-            try:
-                depths.sample_if_old(SAMPLE_S - 1)
-            except Error:  # the dispatcher's own turns say so
-                connection.close()
+            began_at = time.monotonic()
+            self._try()
+            pause = max(self._every_s, (time.monotonic() - began_at) / AT_MOST)
         connection.close()
 
     def stop(self) -> None:
         self._stopped.set()
         self.join(JOIN_S)
+
+    def _try(self) -> None:
+        try:
+            self._work()
+        except (OperationalError, InterfaceError):  # the dispatcher's own turns say so
+            connection.close()
+        except Error:
+            log.exception("A chore beside a dispatcher failed: %s.", self.name)
+            connection.close()
+
+
+def sampler() -> Chore:
+    return Chore("depths", lambda: depths.sample_if_old(SAMPLE_S - 1), every_s=SAMPLE_S)
+
+
+def folder() -> Chore:
+    return Chore("rollups", folding.fold_if_old, every_s=FOLD_S)

@@ -28,7 +28,7 @@ from webhooks.wake import EVENTS
 
 from . import seats
 from .client import Client
-from .heartbeat import Heartbeat, Sampler
+from .heartbeat import Heartbeat, folder, sampler
 from .jobs import Job, Unsendable
 from .settlement import Failed, Result, Tried
 from .turn import Desk, Wish, Yield
@@ -73,13 +73,14 @@ class Dispatcher:
         self._desk = Desk(self.holding)
         self._turns = Turns(cap=settings.HUB_IN_FLIGHT)
         self._heart = Heartbeat(self.holding, taken_at=self.taken_at)
-        self._sampler = Sampler()
+        self._chores = (sampler(), folder())
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weir-database")
 
     async def run(self) -> None:
         """Dispatches until its slice is over, it is told to stop, or its seat is lost."""
         self._heart.start()
-        self._sampler.start()
+        for chore in self._chores:
+            chore.start()
         listener = asyncio.create_task(listen(self._hear))
         try:
             async with Client(EgressPolicy(allow=tuple(settings.HUB_EGRESS_ALLOW))) as self._client:
@@ -337,7 +338,8 @@ class Dispatcher:
 
     async def _leave(self) -> None:
         self._heart.stop()
-        self._sampler.stop()
+        for chore in self._chores:
+            chore.stop()
         await self._in_database(_ask, partial(seats.leave, self.holding))
         await self._in_database(connections.close_all)
         self._database.shutdown()

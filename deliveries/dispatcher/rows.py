@@ -15,14 +15,24 @@ PAGE = 1000  # rows per statement: well inside SQLite's 32,766 variables and a p
 
 
 def insert(
-    model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], *, ignore: bool = False
-) -> None:
-    """Inserts `rows`, given in the order of `columns` (field names). `ignore` passes over what exists already."""
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    ignore: bool = False,
+    returning: Sequence[str] = (),
+) -> list[Row]:
+    """Inserts `rows`, given in the order of `columns` (field names). `ignore` passes over what exists already.
+
+    Returns the columns `returning` of what was inserted, as text: psycopg2 makes a UUID five times as slowly.
+    """
     names = ", ".join(_names(model, tuple(columns)))
     tail = " ON CONFLICT DO NOTHING" if ignore else ""
+    if returning:
+        tail += " RETURNING " + ", ".join(f"CAST({name} AS text)" for name in returning)
     # Without the WHERE, SQLite would take ON CONFLICT for a join's condition.
     sql = f"INSERT INTO {model._meta.db_table} ({names}) SELECT * FROM %s WHERE true{tail}"  # noqa: S608 (names of our own models)
-    _write(model, sql, tuple(columns), rows)
+    return _write(model, sql, tuple(columns), rows)
 
 
 def update(model: type[models.Model], *, sql: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -30,12 +40,17 @@ def update(model: type[models.Model], *, sql: str, columns: Sequence[str], rows:
     _write(model, sql, tuple(columns), rows)
 
 
-def _write(model: type[models.Model], sql: str, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+def _write(model: type[models.Model], sql: str, columns: tuple[str, ...], rows: Sequence[Row]) -> list[Row]:
+    """Returns what the statements told, where they tell anything."""
+    told: list[Row] = []
     prepare = _document if connection.vendor == "postgresql" else _values
     with connection.cursor() as cursor:
         for page in _pages(model, columns, rows):
             table, values = prepare(model, columns, page)
             cursor.execute(sql.replace("%s", table, 1), values)
+            if cursor.description:
+                told += cursor.fetchall()
+    return told
 
 
 def _pages(

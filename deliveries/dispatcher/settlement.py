@@ -13,10 +13,11 @@ from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
 from webhooks.deciders.wording import storable
 
-from . import client, lanes, pace, rows, versions
+from . import client, lanes, pace, rows, tallies, versions
 from .jobs import Job, Unsendable
 from .pace import Shift
 from .seats import Holding, fence
+from .tallies import Died
 
 ERROR_LENGTH = 300
 
@@ -97,14 +98,15 @@ def settle(
     with transaction.atomic():
         fence(holding)
         results = _overtaken(results)
-        _record(tried)
+        recorded = _record(tried)
         rows.update(Delivery, sql=_UPDATE, columns=_UPDATED, rows=[_next(result, now) for result in results])
-        _bury(results, now)
+        died = _bury(results, now)
         gone, quiet = {r.job.row.lane_id for r in results if r.decision.disables}, _quiet(results)
         lanes.lock_to_write({*gone, *quiet, *(shift.lane_id for shift in shifts)})
         _disable(gone, now)
         lanes.quiet(holding=holding, until=quiet)
         pace.write(holding=holding, shifts=shifts, now=now)
+        tallies.add(recorded=recorded, died=died, now=now)
 
 
 def _overtaken(results: Sequence[Result]) -> list[Result]:
@@ -123,7 +125,8 @@ def _overtaken(results: Sequence[Result]) -> list[Result]:
     ]
 
 
-def _record(tried: Sequence[Tried]) -> None:
+def _record(tried: Sequence[Tried]) -> list[rows.Row]:
+    """Returns id and outcome of what was new: all, save what a commit whose answer was lost had recorded."""
     attempts, exchanges, bodies = [], [], []
     for result in tried:
         attempt, job, answer = result.attempt_id, result.job, result.exchange
@@ -137,9 +140,10 @@ def _record(tried: Sequence[Tried]) -> None:
         )  # fmt: skip
         if job.made is not None:
             bodies.append((job.row.delivery_id, job.made))
-    rows.insert(Attempt, _ATTEMPT, attempts, ignore=True)
+    recorded = rows.insert(Attempt, _ATTEMPT, attempts, ignore=True, returning=("id", "outcome"))
     rows.insert(Exchange, _EXCHANGE, exchanges, ignore=True)
     rows.insert(DeliveryBody, ("delivery", "body"), bodies, ignore=True)
+    return recorded
 
 
 _ATTEMPT = (
@@ -181,10 +185,11 @@ def _fingerprint(result: Result) -> str:
     return fingerprint(str(result.job.row.lane_id), result.outcome, _status(result), _error(result))
 
 
-def _bury(results: Iterable[Result], now: datetime) -> None:
+def _bury(results: Iterable[Result], now: datetime) -> list[Died]:
+    """Returns those that died just now: not what a person had discarded, nor what was buried before."""
     dead = {r.job.row.delivery_id: r for r in results if r.decision.state == "dead"}
     if not dead:
-        return
+        return []
     truly = Delivery.objects.filter(id__in=list(dead), state=DeliveryState.DEAD, settled_at=now)
     deaths = [
         Death(
@@ -198,6 +203,12 @@ def _bury(results: Iterable[Result], now: datetime) -> None:
         for delivery in truly.values_list("id", flat=True)
     ]
     bury(deaths=deaths, now=now)
+    return [_died(dead[death.delivery_id]) for death in deaths]
+
+
+def _died(result: Result) -> Died:
+    attempt = result.attempt_id if isinstance(result, Tried) else None
+    return Died(lane_id=result.job.row.lane_id, attempt_id=attempt, outcome=result.outcome)
 
 
 def _disable(gone: set[UUID], now: datetime) -> None:

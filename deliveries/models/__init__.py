@@ -17,7 +17,7 @@ from .lane import (
     Seat,
 )
 from .replay import Replay, ReplayItem
-from .rollup import Rollup
+from .rollup import Rollup, RollupFailure, Tally
 from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
 
 __all__ = [
@@ -44,8 +44,10 @@ __all__ = [
     "Replay",
     "ReplayItem",
     "Rollup",
+    "RollupFailure",
     "RouteRevision",
     "Seat",
     "Subscription",
     "SubscriptionSecret",
+    "Tally",
 ]

@@ -1,28 +1,125 @@
-"""Sums of settled attempts per slice of time, subscription and outcome: what dashboards read."""
+"""What settled attempts add up to: first as each batch adds it, then per slice of time. Dashboards read no more."""
+
+from uuid import UUID
 
 from django.db import models
 
 from .subscription import Subscription
 
+EVERY = UUID(int=0)  # in place of a subscription: the slice of all of them together
+WIDTHS = (60, 900, 3600, 86_400)  # seconds; days, of UTC, are what long windows are summed from
+
+
+class Tally(models.Model):
+    """Which attempts and deaths one settle wrote, written with them, and taken away once they are in the slices.
+
+    Appending one row costs a settle little; adding to the slices would cost it a third of its pace.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    settled_at = models.DateTimeField()
+    attempts = models.TextField(help_text="A JSON list of their ids.")
+    failed = models.TextField(help_text="The same, of those that failed.")
+    deaths = models.TextField(help_text="A JSON list; see the dispatcher's tallies.")
+    length = models.IntegerField(help_text="How many attempts and deaths.")
+
+    class Meta:
+        verbose_name_plural = "tallies"
+
+    def __str__(self) -> str:
+        return f"tally {self.id}"
+
 
 class Rollup(models.Model):
+    """One subscription, or every one, in one slice of time. Folding alone adds to it.
+
+    An attempt counts when it began, a death when it happened. `took_00` to `took_22` count what was answered
+    or ran out of time by how long it took (deliveries.deciders.latency). A subscription that is gone leaves
+    the sums over every subscription as they are.
+    """
+
     id = models.BigAutoField(primary_key=True)
     starts_at = models.DateTimeField()
-    width_s = models.PositiveIntegerField(help_text="60, 900 or 3600.")
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="+", db_index=False)
-    outcome = models.CharField(max_length=20)
-    attempts = models.PositiveIntegerField(default=0)
-    latency_ms = models.PositiveBigIntegerField(default=0, help_text="Sum over the attempts.")
+    width_s = models.IntegerField(help_text="60, 900, 3600 or 86400.")
+    # No constraint, since no subscription stands for every one of them.
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    attempts = models.IntegerField(default=0)
+    replays = models.IntegerField(default=0, help_text="Attempts of replayed deliveries.")
+    delivered_first = models.IntegerField(default=0, help_text="Delivered by their very first attempt.")
+    delivered_retry = models.IntegerField(default=0, help_text="Delivered by a later attempt.")
+    retried = models.IntegerField(default=0, help_text="Failed attempts by which no delivery died.")
+    dead = models.IntegerField(default=0, help_text="Deliveries given up, some without any attempt.")
+    faults = models.IntegerField(default=0, help_text="Failed attempts that were the endpoint's fault.")
+    latency_ms = models.BigIntegerField(default=0, help_text="Sum over what `took_00` to `took_22` count.")
+    took_00 = models.IntegerField(default=0)
+    took_01 = models.IntegerField(default=0)
+    took_02 = models.IntegerField(default=0)
+    took_03 = models.IntegerField(default=0)
+    took_04 = models.IntegerField(default=0)
+    took_05 = models.IntegerField(default=0)
+    took_06 = models.IntegerField(default=0)
+    took_07 = models.IntegerField(default=0)
+    took_08 = models.IntegerField(default=0)
+    took_09 = models.IntegerField(default=0)
+    took_10 = models.IntegerField(default=0)
+    took_11 = models.IntegerField(default=0)
+    took_12 = models.IntegerField(default=0)
+    took_13 = models.IntegerField(default=0)
+    took_14 = models.IntegerField(default=0)
+    took_15 = models.IntegerField(default=0)
+    took_16 = models.IntegerField(default=0)
+    took_17 = models.IntegerField(default=0)
+    took_18 = models.IntegerField(default=0)
+    took_19 = models.IntegerField(default=0)
+    took_20 = models.IntegerField(default=0)
+    took_21 = models.IntegerField(default=0)
+    took_22 = models.IntegerField(default=0)
 
     class Meta:
         constraints = [
+            # Serves "all subscriptions in this window" too.
             models.UniqueConstraint(
-                fields=["width_s", "starts_at", "subscription", "outcome"], name="rollup_slice_unique"
+                fields=["width_s", "starts_at", "subscription"], name="rollup_slice_unique"
             ),
-            models.CheckConstraint(
-                condition=models.Q(width_s__in=[60, 900, 3600]), name="rollup_width_known"
-            ),
+            models.CheckConstraint(condition=models.Q(width_s__in=WIDTHS), name="rollup_width_known"),
+        ]
+        indexes = [
+            # Serves "this subscription, or every one together, in this window".
+            models.Index(fields=["subscription", "width_s", "starts_at"], name="rollup_subscription_idx"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.attempts} {self.outcome}"
+        return f"{self.attempts} attempts"
+
+
+class RollupFailure(models.Model):
+    """Failures of one kind in one slice: by outcome, and by status where there was an answer."""
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    width_s = models.IntegerField(help_text="60, 900, 3600 or 86400.")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    outcome = models.CharField(max_length=20)
+    status = models.SmallIntegerField(help_text="0: there was no answer.")
+    failures = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            # Serves every read: a subscription, or every one together, in a window.
+            models.UniqueConstraint(
+                fields=["subscription", "width_s", "starts_at", "outcome", "status"],
+                name="rollup_failure_slice_unique",
+            ),
+            models.CheckConstraint(condition=models.Q(width_s__in=WIDTHS), name="rollup_failure_width_known"),
+        ]
+        indexes = [
+            # Serves retention.
+            models.Index(fields=["width_s", "starts_at"], name="rollup_failure_age_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.failures} × {self.outcome}"

@@ -5,6 +5,7 @@ A pending delivery and an unresolved dead letter keep their event, its body and 
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,8 @@ from deliveries.models import (
     DeliveryState,
     EntityVersion,
     Exchange,
+    Rollup,
+    RollupFailure,
 )
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventKey, EventState, Refusal
@@ -27,6 +30,7 @@ from webhooks.models import Event, EventBody, EventKey, EventState, Refusal
 BATCH = 500  # rows in one transaction: well under 50 ms, so that SQLite's other writers don't wait
 BUDGET_S = 240.0  # one run; what is left waits for the next
 OWED = (DeliveryState.PENDING, DeliveryState.DEAD)
+KEEP_ROLLUPS_DAYS = {60: 2, 900: 8, 3600: 396, 86_400: 396}  # by the width of a slice: the wider, the longer
 UNROUTED = (EventState.RECEIVED, EventState.QUARANTINED)
 
 
@@ -52,13 +56,24 @@ def drop_expired(*, now: datetime) -> dict[str, int]:
         "refusals": lambda: Refusal.objects.filter(id__lt=refusals),
     }
     deadline = monotonic() + BUDGET_S
-    return {name: _drop(step, deadline) for name, step in steps.items()}
+    dropped = {name: _drop(step, deadline) for name, step in steps.items()}
+    return dropped | {"rollups": _drop_rollups(now, deadline)}
 
 
-def _drop(step: Callable[[], QuerySet[Any]], deadline: float) -> int:
+def _drop_rollups(now: datetime, deadline: float) -> int:
+    dropped = 0
+    for width_s, days in KEEP_ROLLUPS_DAYS.items():
+        old = {"width_s": width_s, "starts_at__lt": now - timedelta(days=days)}
+        for model in (Rollup, RollupFailure):
+            # By age, as their index is; wide slices that are kept lie between narrow ones that are not.
+            dropped += _drop(partial(model.objects.filter, **old), deadline, order="starts_at")
+    return dropped
+
+
+def _drop(step: Callable[[], QuerySet[Any]], deadline: float, *, order: str = "pk") -> int:
     dropped = 0
     while monotonic() < deadline:
-        ids = list(step().order_by("pk").values_list("pk", flat=True)[:BATCH])
+        ids = list(step().order_by(order).values_list("pk", flat=True)[:BATCH])
         if ids:
             with transaction.atomic():
                 step().filter(pk__in=ids).delete()  # asked again: a replay may have begun in between

@@ -1,0 +1,234 @@
+"""Reads what the slices add up to, for dashboards: one statement each, however many slices. It reads no raw row."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import BigIntegerField, F, Func, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from deliveries.deciders.latency import BUCKETS, percentile
+from deliveries.models import Rollup, RollupFailure
+from deliveries.models.rollup import EVERY, WIDTHS
+
+BUCKET_NAMES = tuple(f"took_{number:02}" for number in range(BUCKETS))
+COUNTS = ("attempts", "replays", "delivered_first", "delivered_retry", "retried", "dead", "faults")
+STRIP_STEPS = 24
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """From `since` up to and without `until`, in steps of `step_s`. Both ends lie on a whole minute or wider.
+
+    Minutes are kept 2 days, quarter hours 8 days, hours and days 13 months: short steps ask for a young window.
+    """
+
+    since: datetime
+    until: datetime
+    step_s: int
+
+    @property
+    def width_s(self) -> int:
+        """The widest slices that fit the steps and both ends."""
+        ends = (self.step_s, int(self.since.timestamp()), int(self.until.timestamp()))
+        return next(width for width in reversed(WIDTHS) if not any(end % width for end in ends))
+
+    @property
+    def starts(self) -> list[datetime]:
+        steps = -(-(self.until - self.since) // timedelta(seconds=self.step_s))
+        return [self.since + timedelta(seconds=self.step_s * step) for step in range(steps)]
+
+    def before(self) -> "Window":
+        """The equal window that ends where this one begins."""
+        return Window(since=self.since - (self.until - self.since), until=self.since, step_s=self.step_s)
+
+    def coarse(self) -> "Window":
+        """The same in at most 24 steps, for strips."""
+        least = -(-int((self.until - self.since).total_seconds()) // STRIP_STEPS)
+        width = next((width for width in (3_600, 900) if width <= least), 60)
+        return Window(since=self.since, until=self.until, step_s=-(-least // width) * width)
+
+
+# Step of the charts, in seconds, for each span that pages offer.
+STEPS = {"1h": 60, "6h": 300, "24h": 900, "7d": 7_200, "30d": 21_600}
+SPANS = {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+
+
+def recent(span: str, *, now: datetime) -> Window:
+    """The window of this name that ends with the step that is under way."""
+    step = STEPS[span]
+    until = datetime.fromtimestamp((int(now.timestamp()) // step + 1) * step, UTC)
+    return Window(since=until - timedelta(seconds=SPANS[span]), until=until, step_s=step)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figures:
+    """What happened in some slices. `took` counts answers by latency bucket; empty where it was not asked for."""
+
+    attempts: int = 0
+    replays: int = 0
+    delivered_first: int = 0
+    delivered_retry: int = 0
+    retried: int = 0
+    dead: int = 0
+    faults: int = 0
+    latency_ms: int = 0
+    took: tuple[int, ...] = ()
+
+    @property
+    def delivered(self) -> int:
+        return self.delivered_first + self.delivered_retry
+
+    @property
+    def failed(self) -> int:
+        return self.attempts - self.delivered
+
+    @property
+    def success_rate(self) -> float | None:
+        """Of all deliveries that came to an end, the share that arrived."""
+        ended = self.delivered + self.dead
+        return self.delivered / ended if ended else None
+
+    def latency(self, share: float) -> float | None:
+        """Milliseconds that this share of the answers took at most; an estimate right to its bucket."""
+        return percentile(self.took, share)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cause:
+    """`status` is 0 where there was no answer."""
+
+    outcome: str
+    status: int
+    failures: int
+
+
+def totals(window: Window, subscription: UUID = EVERY) -> Figures:
+    sums: dict[str, Any] = {name: Coalesce(Sum(name), 0) for name in _names(with_latency=True)}
+    return _figures(Rollup.objects.filter(_tiles(window), subscription=subscription).aggregate(**sums))
+
+
+def series(window: Window, subscription: UUID = EVERY) -> list[tuple[datetime, Figures]]:
+    """Every step of the window, also those in which nothing happened."""
+    rows = _by_step(_slices(window, subscription), window).annotate(**_sums(with_latency=True))
+    found = {row["step"]: _figures(row) for row in rows}
+    return [(start, found.get(step, Figures())) for step, start in enumerate(window.starts)]
+
+
+def by_subscription(window: Window) -> dict[UUID, Figures]:
+    """Every subscription that was busy in the window, without latencies."""
+    busy = Rollup.objects.filter(_tiles(window)).exclude(subscription=EVERY)
+    rows = busy.order_by().values("subscription_id")
+    return {row["subscription_id"]: _figures(row) for row in rows.annotate(**_sums(with_latency=False))}
+
+
+def failing(window: Window, most: int) -> list[tuple[UUID, int]]:
+    """The subscriptions with the most failures, and how many: a start for "which do worst", cheap at any span."""
+    failures = RollupFailure.objects.filter(_tiles(window)).exclude(subscription=EVERY)
+    rows = failures.order_by().values("subscription_id").annotate(total=Sum("failures"))
+    return list(rows.order_by("-total", "subscription_id").values_list("subscription_id", "total")[:most])
+
+
+def of(window: Window, subscriptions: Collection[UUID]) -> dict[UUID, Figures]:
+    """Some subscriptions, with latencies; those that were idle are left out."""
+    some = Rollup.objects.filter(_tiles(window), subscription__in=subscriptions)
+    rows = some.order_by().values("subscription_id")
+    return {row["subscription_id"]: _figures(row) for row in rows.annotate(**_sums(with_latency=True))}
+
+
+def strips(window: Window, subscriptions: Collection[UUID]) -> dict[UUID, list[Figures]]:
+    """How each of these fared in each of the window's steps, without latencies."""
+    rows = _by_step(_slices(window).filter(subscription__in=subscriptions), window, "subscription_id")
+    made = {subscription: [Figures()] * len(window.starts) for subscription in subscriptions}
+    for row in rows.annotate(**_sums(with_latency=False)):
+        made[row["subscription_id"]][row["step"]] = _figures(row)
+    return made
+
+
+def causes(window: Window, subscription: UUID = EVERY) -> list[Cause]:
+    """Why attempts failed, and deliveries that could not be tried; the most frequent first."""
+    failures = RollupFailure.objects.filter(_tiles(window), subscription=subscription)
+    rows = failures.order_by().values("outcome", "status").annotate(total=Sum("failures"))
+    ordered = rows.order_by("-total", "outcome", "status").values_list("outcome", "status", "total")
+    return [Cause(outcome=outcome, status=status, failures=total) for outcome, status, total in ordered]
+
+
+def causes_by_step(window: Window, subscription: UUID = EVERY) -> list[tuple[datetime, list[Cause]]]:
+    rows = _by_step(_failures(window, subscription), window, "outcome", "status")
+    found: dict[int, list[Cause]] = {}
+    for row in rows.annotate(total=Sum("failures")).order_by("step", "-total", "outcome", "status"):
+        cause = Cause(outcome=row["outcome"], status=row["status"], failures=row["total"])
+        found.setdefault(row["step"], []).append(cause)
+    return [(start, found.get(step, [])) for step, start in enumerate(window.starts)]
+
+
+class _Second(Func):
+    """The seconds since 1970 of a moment."""
+
+    output_field = BigIntegerField()
+    template = "EXTRACT(EPOCH FROM %(expressions)s)::bigint"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "CAST(strftime('%%%%s', %(expressions)s) AS integer)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def _tiles(window: Window) -> Q:
+    """Slices that cover the whole window once, with the widest where they fit: a month is 30 days, not 720 hours."""
+    chosen, gaps = Q(), [(int(window.since.timestamp()), int(window.until.timestamp()))]
+    for width in (each for each in reversed(WIDTHS) if each >= window.width_s):
+        rest: list[tuple[int, int]] = []
+        for low, high in gaps:
+            first, last = -(-low // width) * width, high // width * width
+            if first < last:
+                starts = {"starts_at__gte": _moment(first), "starts_at__lt": _moment(last)}
+                chosen |= Q(width_s=width, **starts)
+                rest += [(low, first), (last, high)]
+            else:
+                rest.append((low, high))
+        gaps = [(low, high) for low, high in rest if low < high]
+    return chosen
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def _slices(window: Window, subscription: UUID | None = None) -> QuerySet[Rollup]:
+    slices = Rollup.objects.filter(
+        width_s=window.width_s, starts_at__gte=window.since, starts_at__lt=window.until
+    )
+    return slices.order_by() if subscription is None else slices.order_by().filter(subscription=subscription)
+
+
+def _failures(window: Window, subscription: UUID) -> QuerySet[RollupFailure]:
+    return RollupFailure.objects.filter(
+        subscription=subscription,
+        width_s=window.width_s,
+        starts_at__gte=window.since,
+        starts_at__lt=window.until,
+    ).order_by()
+
+
+def _by_step(slices: QuerySet[Any], window: Window, *keys: str) -> QuerySet[Any, dict[str, Any]]:
+    since = int(window.since.timestamp())
+    return slices.values(*keys, step=(_Second(F("starts_at")) - since) / window.step_s)
+
+
+def _names(*, with_latency: bool) -> Sequence[str]:
+    return (*COUNTS, "latency_ms", *BUCKET_NAMES) if with_latency else COUNTS
+
+
+def _sums(*, with_latency: bool) -> dict[str, Any]:
+    return {name: Sum(name) for name in _names(with_latency=with_latency)}
+
+
+def _figures(row: Mapping[str, Any]) -> Figures:
+    has_latency = BUCKET_NAMES[0] in row
+    return Figures(
+        **{name: row[name] for name in COUNTS},
+        latency_ms=row["latency_ms"] if has_latency else 0,
+        took=tuple(row[name] for name in BUCKET_NAMES) if has_latency else (),
+    )
