@@ -34,6 +34,8 @@ HUB_VAR = ROOT / text("HUB_VAR", "var")
 HUB_HOST = text("HUB_HOST", "127.0.0.1")
 HUB_PORT = whole("HUB_PORT", 8000, least=1, most=65_535)
 HUB_PUBLIC_URL = text("HUB_PUBLIC_URL", "").rstrip("/")
+HUB_ENVIRONMENT = text("HUB_ENVIRONMENT", "")[:30]  # named on every page of the console; production in red
+HUB_TRUSTED_PROXIES = networks("HUB_TRUSTED_PROXIES")  # whose X-Forwarded-For tells who logs in
 HUB_WEB_WORKERS = whole("HUB_WEB_WORKERS", 1, least=1, most=64)
 # Threads of one worker share one interpreter: past about two per core they only wait for each other.
 HUB_WEB_THREADS = whole("HUB_WEB_THREADS", min(8, 2 * (os.cpu_count() or 1) + 1), least=1, most=256)
@@ -205,7 +207,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
-DATETIME_FORMAT = "Y-m-d H:i:s"  # people compare times; minutes are not enough
+FORMAT_MODULE_PATH = ["hub.formats"]
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"

@@ -1,11 +1,12 @@
 """What all tests share: which of them belong to the database at hand, and where processes may listen."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from django.db import connection
 
+from tests.browser import chief, chromium, console, visitor  # noqa: F401 - fixtures
 from webhooks import wake
 
 _MARKS = {"postgresql", "sqlite"}
@@ -32,3 +33,12 @@ def quiet_bell() -> Iterator[None]:
     """A test's rings go out on a connection that must not outlive its database."""
     yield
     wake.hang_up()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets a browser's fixture know that its test failed, so that it takes a picture."""
+    report = yield
+    if report.when == "call":
+        item.has_failed = report.failed  # type: ignore[attr-defined]
+    return report

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests import postgresql
+from tests.browser import CHROMIUM
 
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     else:
         demand = ", and CI requires them" if is_required else ""
         print(f"Not run: the tests on PostgreSQL, since {server.origin}{demand}.")
+    if not CHROMIUM:
+        print("Not run: the browser tests, since no Chromium was found.")
     return _worst(codes) or int(is_required and not server.url)
 
 

@@ -28,3 +28,5 @@ from hub.settings import DATABASES, ON_SQLITE  # noqa: E402
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if not ON_SQLITE:
     DATABASES["default"]["TEST"] = {"NAME": f"test_weir_{_RUN}"}  # two runs beside each other do not meet
+# Nothing is remembered from one page to the next, so that a page asks as many questions each time.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}

@@ -237,7 +237,8 @@ def said(answer: Any) -> list[str]:
 
 @pytest.fixture
 def chief() -> Client:
-    return browser("deliveries.view_subscription", "deliveries.change_subscription")
+    names = ("view_subscription", "hold_subscription", "manage_circuit", "test_subscription")
+    return browser(*(f"deliveries.{name}" for name in names))
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -284,6 +285,18 @@ def test_on_the_console_who_may_only_look_sees_the_lane_and_no_buttons() -> None
     assert viewer.post(page(to, "trip")).status_code == 403
     shown = viewer.get(reverse("admin:deliveries_subscription_change", args=[to.pk])).content.decode()
     assert 'id="lane"' in shown and "lane-acts" not in shown
+    assert unchanged(to)
+
+
+def test_on_the_console_who_may_hold_a_lane_may_not_move_its_circuit() -> None:
+    to, operator = (
+        lane(circuit="closed"),
+        browser("deliveries.view_subscription", "deliveries.hold_subscription"),
+    )
+    shown = operator.get(reverse("admin:deliveries_subscription_change", args=[to.pk])).content.decode()
+    assert page(to, "pause") in shown
+    assert page(to, "trip") not in shown and "Send test" not in shown
+    assert operator.post(page(to, "trip")).status_code == 403
     assert unchanged(to)
 
 

@@ -26,10 +26,10 @@ def test_every_file_a_page_links_to_is_there(page: str) -> None:
     make.subscription()
     visitor = Client() if page == "login" else browser(is_superuser=True)
     linked = LINKED.findall(visitor.get(reverse(f"admin:{page}")).content.decode())
-    assert {"/static/weir/favicon.svg", "/static/weir/console.css"} <= set(linked)
+    assert {"/static/hub/favicon.svg", "/static/hub/console.css"} <= set(linked)
     answers = {address: fetch(visitor, address) for address in linked}
     assert {address: status for address, (status, _, _) in answers.items()} == dict.fromkeys(linked, 200)
-    _, kind, icon = answers["/static/weir/favicon.svg"]
+    _, kind, icon = answers["/static/hub/favicon.svg"]
     assert kind == "image/svg+xml" and icon.startswith(b"<svg ")
 
 

@@ -236,7 +236,7 @@ def on_console(client: Client, to: Subscription) -> Any:
 
 
 def test_on_the_console_the_answer_is_text_and_never_run() -> None:
-    client = browser("deliveries.view_subscription", "deliveries.change_subscription")
+    client = browser("deliveries.view_subscription", "deliveries.test_subscription")
     with Endpoint(answers(200, {"x-odd": "<i>"}, b"<script>alert(1)</script>")) as endpoint:
         to = make.subscription(endpoint.url, name="<b>hook</b>")
         page = on_console(client, to)

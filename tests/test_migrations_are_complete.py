@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-APPS = ["webhooks", "deliveries"]
+APPS = ["webhooks", "deliveries", "hub"]
 
 
 @pytest.mark.django_db

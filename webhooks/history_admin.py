@@ -4,17 +4,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Field, Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from webhooks.ids import parse_id
 from webhooks.sealing import SealedTextField
+from webhooks.services import audit
 
 if TYPE_CHECKING:  # Django's own classes take no parameter while they run
     ModelAdmin = admin.ModelAdmin[Any]
@@ -98,7 +100,12 @@ class Listing(ModelAdmin):
 
 
 class History(Listing):
-    """What happened can be looked at, and that is all. Secrets and raw bytes are left out."""
+    """What happened can be looked at, and that is all. Secrets and raw bytes are left out.
+
+    `payloads` names what shows bodies or header values: seen only with the permission, and each opening is recorded.
+    """
+
+    payloads: ClassVar[tuple[str, ...]] = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -108,7 +115,26 @@ class History(Listing):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         columns = [field.name for field in _columns(self.model) if not _is_hidden(field)]
-        return [*columns, *self.readonly_fields]
+        hidden = () if may_see_payloads(request) else self.payloads
+        return [name for name in (*columns, *self.readonly_fields) if name not in hidden]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        answer = super().change_view(request, object_id, form_url, extra_context)
+        if self.payloads and answer.status_code == 200 and may_see_payloads(request):
+            kind = str(self.opts.model_name)
+            audit.record(
+                verb="open_payload",
+                object_kind=kind,
+                object_id=parse_id(kind, unquote(object_id)),
+                **who(request),
+            )
+        return answer
 
 
 class Rows(TabularInline):
@@ -138,6 +164,11 @@ def who(request: HttpRequest) -> Who:
     if not isinstance(user, User):
         raise PermissionDenied  # the console lets nobody in unnamed; this says so to the type checker too
     return {"actor": user.get_username(), "user": user}
+
+
+def may_see_payloads(request: HttpRequest) -> bool:
+    """Bodies and header values."""
+    return request.user.has_perm("webhooks.view_payload")
 
 
 def as_text(body: bytes | memoryview) -> SafeString:

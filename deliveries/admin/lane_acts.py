@@ -31,6 +31,7 @@ class Act:
     label: str
     service: Callable[..., bool | OrderVerdict]
     done: str  # what a log entry says
+    permission: str
 
     def carry_out(self, **asked: Any) -> OrderVerdict:
         came = self.service(**asked)
@@ -40,14 +41,17 @@ class Act:
         return OrderVerdict(is_ordered=came, sentence=sentence)
 
 
+HOLD, CIRCUIT, TEST = (
+    f"deliveries.{name}" for name in ("hold_subscription", "manage_circuit", "test_subscription")
+)
 ACTS = {
-    "pause": Act(label="Pause", service=subscriptions.pause, done="Paused"),
-    "resume": Act(label="Resume", service=subscriptions.resume, done="Resumed"),
-    "disable": Act(label="Disable", service=subscriptions.disable, done="Disabled"),
-    "enable": Act(label="Enable", service=subscriptions.enable, done="Enabled"),
-    "trip": Act(label="Trip circuit", service=circuits.trip, done="Tripped its circuit"),
-    "reset": Act(label="Reset circuit", service=circuits.reset, done="Reset its circuit"),
-    "probe": Act(label="Probe now", service=circuits.probe_now, done="Ordered a probe"),
+    "pause": Act(label="Pause", service=subscriptions.pause, done="Paused", permission=HOLD),
+    "resume": Act(label="Resume", service=subscriptions.resume, done="Resumed", permission=HOLD),
+    "disable": Act(label="Disable", service=subscriptions.disable, done="Disabled", permission=HOLD),
+    "enable": Act(label="Enable", service=subscriptions.enable, done="Enabled", permission=HOLD),
+    "trip": Act(label="Trip circuit", service=circuits.trip, done="Tripped its circuit", permission=CIRCUIT),
+    "reset": Act(label="Reset circuit", service=circuits.reset, done="Reset its circuit", permission=CIRCUIT),
+    "probe": Act(label="Probe now", service=circuits.probe_now, done="Ordered a probe", permission=CIRCUIT),
 }
 _OF_HOLD = {
     Hold.NONE: ["pause", "disable"],
@@ -86,25 +90,29 @@ class LaneActs(Listing):
     ) -> HttpResponse:
         subscription: Subscription | None = kwargs.get("obj")
         if subscription is not None and subscription.pk and hasattr(subscription, "lane"):
-            may_act = self.has_change_permission(request, subscription)
-            context = {**context, **_panel(subscription, may_act=may_act)}
+            context = {**context, **_panel(subscription, request)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         if name not in ACTS:
             raise Http404("There is no such act.")
-        return self._do(request, object_id, partial(self._act, request, ACTS[name]))
+        act = ACTS[name]
+        return self._do(request, object_id, act.permission, partial(self._act, request, act))
 
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, partial(self._test, request))
+        return self._do(request, object_id, TEST, partial(self._test, request))
 
     def _do(
-        self, request: HttpRequest, object_id: str, do: Callable[[Subscription], HttpResponse | None]
+        self,
+        request: HttpRequest,
+        object_id: str,
+        permission: str,
+        do: Callable[[Subscription], HttpResponse | None],
     ) -> HttpResponse:
         """Lets in who may, and shows the subscription's page again unless there is another one to show."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not self.has_change_permission(request):
+        if not request.user.has_perm(permission):
             raise PermissionDenied
         subscription = self.get_object(request, unquote(object_id))
         if subscription is None:
@@ -139,8 +147,9 @@ class LaneActs(Listing):
         return TemplateResponse(request, self.answer_template, context)
 
 
-def _panel(subscription: Subscription, *, may_act: bool) -> dict[str, Any]:
-    lane = subscription.lane
+def _panel(subscription: Subscription, request: HttpRequest) -> dict[str, Any]:
+    """What there is to see, and of the acts those that would change something and that this person may do."""
+    lane, may = subscription.lane, request.user.has_perm
     return {
         "lane": lane,
         "window_now": circuits.window_now(lane, cap=window_of(subscription)),
@@ -148,7 +157,8 @@ def _panel(subscription: Subscription, *, may_act: bool) -> dict[str, Any]:
         "waiting_order": circuits.waiting_order(lane),
         "depth": DepthSample.objects.filter(pk=lane.pk).first(),
         "circuit_changes": _last_changes(lane.pk),
-        "acts": [(name, ACTS[name]) for name in offered(lane)] if may_act else [],
+        "acts": [(name, ACTS[name]) for name in offered(lane) if may(ACTS[name].permission)],
+        "may_test": may(TEST),
     }
 
 

@@ -16,7 +16,7 @@ from deliveries.services import subscriptions
 from deliveries.services.defaults import circuit_rules_of, disable_after_of, headers_of, schedule_of
 from webhooks.history_admin import Rows, who
 
-from .lane_acts import LaneActs
+from .lane_acts import HOLD, LaneActs
 from .subscription_form import OPTIONS, SubscriptionForm
 
 
@@ -85,6 +85,9 @@ class SubscriptionAdmin(LaneActs):
             text = f"Its signing secret is {made.secret} and is not shown again."
             self.message_user(request, text, messages.WARNING)
 
+    def has_hold_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(HOLD)
+
     @admin.display(description="Lane")
     def hold(self, subscription: Subscription) -> str:
         return str(subscription.lane.get_hold_display())
@@ -114,19 +117,19 @@ class SubscriptionAdmin(LaneActs):
             f" in {rules.window_s:g} s fail, for {rules.cooldown_s:g} to {rules.cooldown_cap_s:g} s; {disabled}"
         )
 
-    @admin.action(description="Pause selected subscriptions", permissions=["change"])
+    @admin.action(description="Pause selected subscriptions", permissions=["hold"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         self._move(request, queryset, subscriptions.pause, "Paused")
 
-    @admin.action(description="Resume selected subscriptions", permissions=["change"])
+    @admin.action(description="Resume selected subscriptions", permissions=["hold"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         self._move(request, queryset, subscriptions.resume, "Resumed")
 
-    @admin.action(description="Disable selected subscriptions", permissions=["change"])
+    @admin.action(description="Disable selected subscriptions", permissions=["hold"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         self._move(request, queryset, subscriptions.disable, "Disabled")
 
-    @admin.action(description="Enable selected subscriptions", permissions=["change"])
+    @admin.action(description="Enable selected subscriptions", permissions=["hold"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
         self._move(request, queryset, subscriptions.enable, "Enabled")
 

@@ -92,6 +92,7 @@ class Lane(models.Model):
     last_seq = models.BigIntegerField(default=0, help_text="The last turn given in a strictly ordered lane.")
 
     class Meta:
+        permissions = [("manage_circuit", "Can trip and reset circuits")]
         constraints = [
             models.CheckConstraint(condition=models.Q(hold__in=Hold.values), name="lane_hold_known"),
             models.CheckConstraint(condition=models.Q(circuit__in=Circuit.values), name="lane_circuit_known"),

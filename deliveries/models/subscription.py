@@ -68,6 +68,11 @@ class Subscription(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        permissions = [
+            ("hold_subscription", "Can pause and resume subscription"),
+            ("test_subscription", "Can send test events to subscription"),
+            ("rotate_secret", "Can rotate the signing secret of subscription"),
+        ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(url=""), name="subscription_url_not_blank"),
             models.CheckConstraint(

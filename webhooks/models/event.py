@@ -44,6 +44,7 @@ class Event(models.Model):
     depth = models.PositiveSmallIntegerField(default=0, help_text="Hops from the cascade's first event.")
 
     class Meta:
+        permissions = [("view_payload", "Can view payloads: bodies and header values")]
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=EventState.values), name="event_state_known"),
             models.CheckConstraint(

@@ -1,0 +1,139 @@
+"""Where a pasted id leads: to the thing, to a list of things, or to a sentence. It reads by equality on indexes.
+
+What somebody may not see, it treats as if it were not there.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from deliveries.models import Attempt, DeadLetter, Delivery, Issue, Notice, Replay, Subscription
+from webhooks.ids import PREFIXES, parse_id, public_id
+from webhooks.models import ApiKey, Event, Refusal, Source, Subscriber
+
+MODELS: dict[str, type[Model]] = {
+    "source": Source,
+    "event": Event,
+    "refusal": Refusal,
+    "subscriber": Subscriber,
+    "apikey": ApiKey,
+    "subscription": Subscription,
+    "delivery": Delivery,
+    "attempt": Attempt,
+    "deadletter": DeadLetter,
+    "issue": Issue,
+    "replay": Replay,
+    "notice": Notice,
+}
+LONGEST = 500  # characters of a sender's id
+MOST = 50  # events listed that share a sender's id, the newest first
+
+May = Callable[[type[Model]], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    kind: str
+    id: str
+    what: str
+    address: str
+
+
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """`/admin/go/?q=…`; the one answer there is, is gone to at once."""
+    term = request.GET.get("q", "").strip().strip("\"'`")
+    found = find(term, may=lambda model: _may_view(request, model))
+    if len(found) == 1:
+        return redirect(found[0].address)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"{len(found)} events have this id" if found else "Nothing found" if term else "Go to",
+        "term": term[:LONGEST],
+        "found": found,
+        "is_cut": len(found) == MOST,
+        "looked_for": looked_for(term),
+        "prefixes": [(_name(kind), f"{prefix}_") for kind, prefix in PREFIXES.items()],
+    }
+    return TemplateResponse(request, "hub/jump.html", context)
+
+
+def find(term: str, *, may: May) -> list[Found]:
+    """Things whose own id this is, and events whose sender's id it is: senders too begin ids with `evt_`."""
+    if not term or len(term) > LONGEST or "\x00" in term:
+        return []
+    found = [_found(kind, row) for kind, row in _by_own_id(term, may)]
+    if may(Event):
+        found += [_found("event", event, _what(event)) for event in _by_senders_id(term)]
+    return list({each.address: each for each in found}.values())
+
+
+def kinds_of(term: str) -> dict[str, UUID]:
+    """What a text may be the id of, by its prefix; every kind when it is a bare UUID."""
+    head, mark, _ = term.lower().partition("_")
+    named = {kind: prefix for kind, prefix in PREFIXES.items() if not mark or prefix == head}
+    ids = {}
+    for kind in named:
+        try:
+            ids[kind] = parse_id(kind, term.lower())
+        except ValueError:
+            continue
+    return ids
+
+
+def looked_for(term: str) -> str:
+    """The search in words."""
+    kinds = kinds_of(term)
+    if len(kinds) == 1:
+        return f"{_article(next(iter(kinds)))} with this id, and an event with this id at its sender"
+    if kinds:
+        return "anything with this id, and an event with this id at its sender"
+    return "an event with this id at its sender"
+
+
+def _by_own_id(term: str, may: May) -> Iterator[tuple[str, Model]]:
+    for kind, key in kinds_of(term).items():
+        model = MODELS[kind]
+        if may(model) and (row := model._default_manager.only("pk").filter(pk=key).first()):
+            yield kind, row
+
+
+def _by_senders_id(term: str) -> list[Event]:
+    rows = Event.objects.filter(external_id=term).select_related("source").order_by("-pk")
+    return list(rows.only("external_id", "event_type", "received_at", "source__name")[:MOST])
+
+
+def _found(kind: str, row: Model, what: str = "") -> Found:
+    options = row._meta
+    return Found(
+        kind=_name(kind),
+        id=public_id(kind, row.pk),
+        what=what,
+        address=reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk]),
+    )
+
+
+def _what(event: Event) -> str:
+    return (
+        f"{event.event_type or 'no type'} from {event.source.name}, {event.received_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def _may_view(request: HttpRequest, model: type[Model]) -> bool:
+    return admin.site._registry[model].has_view_permission(request)
+
+
+def _name(kind: str) -> str:
+    return str(MODELS[kind]._meta.verbose_name)
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if _name(kind)[0].lower() in 'aeiou' else 'a'} {_name(kind)}"

@@ -1,0 +1,79 @@
+"""What the console's templates say again and again: icons, times, ids, pages. It asks the database nothing."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django import template
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+
+from hub import ages
+from webhooks.ids import public_id
+
+register = template.Library()
+
+# Icon and tone of every state we show; what is as it should be is drawn quiet, so that trouble stands out.
+SHAPES = {
+    "delivered": ("check", "quiet"),
+    "dead": ("cross", "bad"),
+    "pending": ("clock", "quiet"),
+    "sending": ("arrow", "info"),
+    "retrying": ("replay", "warn"),
+    "held": ("pause", "held"),
+    "paused": ("pause", "held"),
+    "disabled": ("pause", "held"),
+    "discarded": ("minus", "quiet"),
+    "superseded": ("minus", "quiet"),
+    "closed": ("check", "good"),
+    "open": ("cross", "bad"),
+    "half_open": ("replay", "warn"),
+    "recovering": ("replay", "warn"),
+    "working": ("check", "good"),
+    "draining": ("clock", "quiet"),
+    "free": ("minus", "quiet"),
+    "lost": ("cross", "bad"),
+    "late": ("clock", "bad"),
+}
+
+
+@register.inclusion_tag("hub/icon.html")
+def icon(name: str) -> dict[str, str]:
+    """A line drawing of 16 × 16; words beside it say what it means."""
+    return {"name": name}
+
+
+@register.inclusion_tag("hub/moment.html")
+def moment(at: datetime | None, now: datetime | None = None) -> dict[str, Any]:
+    """Relative, with the exact time in its title."""
+    return {"at": at, "told": ages.told(at, now or datetime.now(UTC)) if at else "–"}
+
+
+@register.inclusion_tag("hub/state.html")
+def state(value: str, text: str) -> dict[str, str]:
+    """A state as shape, word and colour; `value` picks shape and colour."""
+    icon_name, tone = SHAPES.get(value, ("minus", "quiet"))
+    return {"icon_name": icon_name, "tone": tone, "text": text}
+
+
+@register.filter
+def public(value: UUID, kind: str) -> str:
+    """`{{ delivery.pk|public:"delivery" }}` → `dlv_…`."""
+    return public_id(kind, value)
+
+
+@register.filter
+def short(value: str) -> str:
+    """An id with its middle left out; the whole one belongs in a title."""
+    return value if len(value) <= 20 else f"{value[:12]}…{value[-6:]}"
+
+
+@register.simple_tag
+def page_address(cl: ChangeList, by: int) -> str:
+    """The address of the page that lies `by` pages on."""
+    return cl.get_query_string({PAGE_VAR: cl.page_num + by})
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """Thousands set apart by a thin space that doesn't break: `20 874`."""
+    return f"{number:,}".replace(",", "\u202f")
