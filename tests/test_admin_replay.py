@@ -15,7 +15,7 @@ from webhooks.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
-LIST = "admin:deliveries_delivery_changelist"
+ACT = "admin:deliveries_delivery_act"
 
 
 @pytest.fixture
@@ -111,9 +111,9 @@ def test_replaying_what_is_not_there_is_404(operator: Client) -> None:
     assert operator.post(address, {"post": "yes"}).status_code == 404
 
 
-def choose(client: Client, *deliveries: Delivery, **more: Any) -> Any:
-    chosen = {"action": "replay_selected", "_selected_action": [each.pk for each in deliveries], **more}
-    return client.post(reverse(LIST), chosen, follow=True)
+def choose(client: Client, *deliveries: Delivery, verb: str = "replay", **more: Any) -> Any:
+    chosen = {"verb": verb, "chosen": [each.pk.hex for each in deliveries], **more}
+    return client.post(reverse(ACT), chosen, follow=True)
 
 
 def test_a_selection_is_asked_about_and_then_replayed(operator: Client) -> None:
@@ -127,9 +127,22 @@ def test_a_selection_is_asked_about_and_then_replayed(operator: Client) -> None:
     assert AuditEntry.objects.filter(reason="mended").count() == 2
 
 
+def test_more_than_one_needs_a_reason(operator: Client) -> None:
+    to = make.subscription()
+    answer = choose(operator, dead(to=to), dead(to=to), post="yes", reason=" ")
+    assert said(answer) == ["Say why: a reason is needed."]
+    assert "Replay 2 deliveries?" in answer.content.decode()
+    assert (states(), AuditEntry.objects.count()) == (["dead", "dead"], 0)
+
+
+def test_afterwards_the_list_has_its_filters_again(operator: Client) -> None:
+    answer = choose(operator, dead(), post="yes", reason="x", kept="status=dead&type=user.*&rubbish=1")
+    assert answer.redirect_chain == [("/admin/deliveries/delivery/?status=dead&type=user.*", 302)]
+
+
 def test_of_a_selection_what_cannot_be_replayed_is_left_out_and_said(operator: Client) -> None:
     to = make.subscription()
-    answer = choose(operator, dead(to=to), make.delivery(to), post="yes")
+    answer = choose(operator, dead(to=to), make.delivery(to), post="yes", reason="mended")
     assert said(answer)[0] == "Replayed 1. It is due now."
     assert said(answer)[1].startswith("Left out 1. It is pending already")
 
@@ -138,11 +151,49 @@ def test_more_than_a_hundred_at_once_are_refused(operator: Client) -> None:
     to = make.subscription()
     make.deliveries(to, 101)
     Delivery.objects.update(state="dead", due_at=None)
-    answer = choose(operator, *Delivery.objects.all(), post="yes", select_across="1")
+    answer = choose(operator, *Delivery.objects.all(), post="yes", reason="x")
     assert said(answer) == ["Choose at most 100 deliveries at once."]
     assert not Delivery.objects.filter(state="pending").exists()
 
 
-def test_a_viewer_has_no_such_action(viewer: Client) -> None:
-    choose(viewer, dead(), post="yes")
+@pytest.mark.parametrize("chosen", [[], ["x"], ["0" * 32]])
+def test_a_selection_of_nothing_is_said(operator: Client, chosen: list[str]) -> None:
+    answer = operator.post(reverse(ACT), {"verb": "replay", "chosen": chosen, "post": "yes"}, follow=True)
+    assert said(answer) == ["No delivery was chosen."]
+
+
+@pytest.mark.parametrize("verb", ["replay", "discard", "", "delete"])
+def test_a_viewer_may_do_nothing_to_a_selection(viewer: Client, verb: str) -> None:
+    assert choose(viewer, dead(), verb=verb, post="yes", reason="x").status_code == 403
+    assert (states(), AuditEntry.objects.count()) == (["dead"], 0)
+
+
+def test_to_replay_is_not_to_discard(operator: Client) -> None:
+    delivery = dead()
+    assert choose(operator, delivery, verb="discard", post="yes", reason="x").status_code == 403
+    assert operator.post(page("discard", delivery), {"post": "yes", "reason": "x"}).status_code == 403
+    assert (states(), AuditEntry.objects.count()) == (["dead"], 0)
+
+
+@pytest.fixture
+def chief() -> Client:
+    return browser(is_superuser=True, name="eve")
+
+
+def test_discarding_asks_for_a_reason_and_is_recorded(chief: Client) -> None:
+    delivery = dead()
+    assert "Discard 1 delivery?" in chief.get(page("discard", delivery)).content.decode()
+    assert said(chief.post(page("discard", delivery), {"post": "yes"})) == ["Say why: a reason is needed."]
     assert states() == ["dead"]
+    answer = chief.post(page("discard", delivery), {"post": "yes", "reason": "a test"}, follow=True)
+    assert said(answer) == ["Discarded 1. It is discarded and will not be sent."]
+    assert states() == ["discarded"]
+    entry = AuditEntry.objects.get(verb="discard")
+    assert (entry.actor, entry.reason) == ("eve", "a test")
+    assert LogEntry.objects.get().get_change_message() == "Discarded."
+
+
+def test_a_selection_is_discarded(chief: Client) -> None:
+    to = make.subscription()
+    choose(chief, dead(to=to), make.delivery(to), verb="discard", post="yes", reason="a test")
+    assert states() == ["discarded", "discarded"]

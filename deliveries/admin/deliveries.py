@@ -1,80 +1,115 @@
-"""Deliveries on the console: looked at, and replayed after asking. The service decides whether one may be."""
+"""Deliveries on the console: listed, looked at and exported. What is done to them is done in `delivery_acts`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils.safestring import SafeString
 
-from deliveries.models import Attempt, Delivery
-from deliveries.services.replay import ReplayVerdict, replay_delivery
-from webhooks.history_admin import History, Rows, as_text, who
-from webhooks.models import Event
+from deliveries.deciders.delivery_address import parse, to_params, to_url
+from deliveries.models import Delivery
+from deliveries.selectors.delivery_pages import count
+from deliveries.selectors.patience import TooSlow, patience
+from webhooks.history_admin import who
+from webhooks.ids import public_id
+from webhooks.services import audit
 
-AT_ONCE = 100  # deliveries replayed from a list; more are a bulk replay, which is previewed and paced
-SAME_EXTERNAL_ID = 100  # events that share a sender's id over all sources; more than ever seen
-
-
-class AttemptRows(Rows):
-    model = Attempt
-    ordering = ("number",)
-    fields = readonly_fields = (
-        "number", "phase", "started_at", "duration_ms", "outcome", "status", "error", "response",
-    )  # fmt: skip
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
-        return super().get_queryset(request).select_related("exchange")
-
-    @admin.display(description="Response")
-    def response(self, attempt: Attempt) -> SafeString | str:
-        return (
-            as_text(attempt.exchange.response_body)
-            if hasattr(attempt, "exchange")
-            else "dropped by retention"
-        )
+from .delivery_acts import ACTS, ActingOnDeliveries, applies
+from .delivery_csv import MOST_ROWS, csv_lines
+from .delivery_list import PAGE, counts, list_context, newer_rows, subscriptions
+from .delivery_page import Wish, page_context
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(History):
-    list_display = (
-        "event_type", "external_id", "subscription", "state", "attempts", "last_outcome", "last_status",
-        "due_at", "created_at",
-    )  # fmt: skip
-    list_filter = ("state", "phase", "source")
+class DeliveryAdmin(ActingOnDeliveries):
     list_select_related = ("subscription",)
     ids: ClassVar = {"delivery": "pk", "event": "event_id", "subscription": "subscription_id"}
-    search_help_text = "A delivery's, event's or subscription's id, or the sender's id; exactly."
-    inlines = (AttemptRows,)
-    actions = ("replay_selected",)
-    change_form_template = "admin/deliveries/delivery/change_form.html"
-    replay_template = "admin/deliveries/delivery/replay.html"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        # Its headers are sealed, and unsealing them for every row of a list is slow and for nothing.
-        return super().get_queryset(request).defer("subscription__headers")
-
-    def found_by(self, term: str) -> Q:
-        """The sender's id has its index among the events."""
-        events = Event.objects.filter(external_id=term).values_list("pk", flat=True)[:SAME_EXTERNAL_ID]
-        return super().found_by(term) | Q(event_id__in=list(events))
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("deliveries.replay_delivery")
+    actions = None
+    list_template = "admin/deliveries/delivery/list.html"
+    page_template = "admin/deliveries/delivery/page.html"
+    rows_template = "admin/deliveries/delivery/rows.html"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.replay_view)
+        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(address, self.admin_site.admin_view(view), name=f"deliveries_delivery_{name}")
+
         return [
-            path("<path:object_id>/replay/", view, name="deliveries_delivery_replay"),
+            named("counts/", self.counts_view, "counts"),
+            named("newer/", self.newer_view, "newer"),
+            named("choices/", self.choices_view, "choices"),
+            named("export/", self.export_view, "export"),
+            named("act/", self.act_view, "act"),
+            named("<path:object_id>/replay/", self.replay_view, "replay"),
+            named("<path:object_id>/discard/", self.discard_view, "discard"),
             *super().get_urls(),
         ]
+
+    # -- the list --------------------------------------------------------------------------------------
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Not Django's list: that takes our filters for lookups, and counts."""
+        self._must_view(request)
+        if request.method != "GET" and request.method != "HEAD":
+            raise PermissionDenied
+        shown = list_context(parse(dict(request.GET.lists())), _now())
+        acts = [act for act in ACTS.values() if request.user.has_perm(act.permission)]
+        context = {"title": "Deliveries", "acts": acts, "ingest": request.build_absolute_uri("/in/<source>")}
+        return self._render(request, self.list_template, shown | context)
+
+    def counts_view(self, request: HttpRequest) -> JsonResponse:
+        self._must_view(request)
+        return _fresh({"counts": counts(parse(dict(request.GET.lists())).query, _now())})
+
+    def newer_view(self, request: HttpRequest) -> JsonResponse:
+        """Rows that came after the one named, as the list draws them."""
+        self._must_view(request)
+        query = parse(dict(request.GET.lists())).query
+        if query.after is None:
+            return _fresh({"rows": "", "count": 0, "after": ""})
+        try:
+            with patience():
+                rows = newer_rows(query, query.after, _now())
+        except TooSlow:
+            return JsonResponse({"error": "slow"}, status=503)
+        latest = public_id("delivery", rows[0].delivery.pk if rows else query.after)
+        context = {"rows": rows, "now": _now(), "acts": [request.user.has_perm(ACTS["replay"].permission)]}
+        drawn = render_to_string(self.rows_template, context)
+        return _fresh({"rows": drawn, "count": len(rows), "after": latest, "most": PAGE})
+
+    def choices_view(self, request: HttpRequest) -> JsonResponse:
+        """Subscriptions to choose from, where they are too many to write into the page."""
+        self._must_view(request)
+        return _fresh({"choices": [[name, public] for _, name, public in subscriptions()]})
+
+    def export_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+        """Everything that fits, as it was when asked for; recorded before the first byte."""
+        self._must_view(request)
+        now = _now()
+        query = parse(dict(request.GET.lists())).query.frozen(now)
+        try:
+            with patience(5):
+                number = count(query, now, MOST_ROWS)
+        except TooSlow:
+            messages.error(request, "That took too long: narrow the time range, then export again.")
+            return redirect(reverse("admin:deliveries_delivery_changelist") + to_url(query))
+        audit.record(
+            **who(request), verb="export", object_kind="delivery", object_id="",
+            criteria=to_params(query), count=min(number, MOST_ROWS),
+        )  # fmt: skip
+        answer = StreamingHttpResponse(csv_lines(query, now), content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="deliveries-{now:%Y%m%d-%H%M%S}.csv"'
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    # -- one delivery ----------------------------------------------------------------------------------
 
     def change_view(
         self,
@@ -83,69 +118,31 @@ class DeliveryAdmin(History):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        context = {"may_replay": self.has_replay_permission(request), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
-
-    def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Asks, then replays one."""
-        if not self.has_replay_permission(request):
+        self._must_view(request)
+        if request.method != "GET" and request.method != "HEAD":
             raise PermissionDenied
-        delivery = self.get_object(request, unquote(object_id))
-        if delivery is None:
-            raise Http404("There is no such delivery.")
-        if request.method != "POST":
-            return self._ask(request, [delivery])
-        self._tell(request, self._replay(request, [delivery]))
-        return redirect(reverse("admin:deliveries_delivery_change", args=[delivery.pk]))
-
-    @admin.action(description="Replay selected deliveries", permissions=["replay"])
-    def replay_selected(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
-        """Asks, then replays those that were ticked."""
-        chosen = list(queryset.select_related("subscription__lane")[: AT_ONCE + 1])
-        if len(chosen) > AT_ONCE:
-            self.message_user(request, f"Choose at most {AT_ONCE} deliveries at once.", messages.ERROR)
-            return None
-        if not request.POST.get("post"):
-            return self._ask(request, chosen, action_checkbox_name=ACTION_CHECKBOX_NAME)
-        self._tell(request, self._replay(request, chosen))
-        return None
-
-    def _ask(self, request: HttpRequest, deliveries: list[Delivery], **extra: str) -> HttpResponse:
+        delivery = self._one(request, object_id)
+        wish, notices = Wish.read(request.GET)
+        may_see = request.user.has_perm("webhooks.view_payload")
+        shown = page_context(delivery, wish, _now(), may_see_payload=may_see)
+        if may_see and (shown["sent"] or shown["exchange"]):
+            audit.record(**who(request), verb="view_payload", object_kind="delivery", object_id=delivery.pk)
         context = {
-            **self.admin_site.each_context(request),
-            "title": f"Replay {len(deliveries)} deliver{'y' if len(deliveries) == 1 else 'ies'}?",
-            "opts": self.opts,
-            "media": self.media,
-            "deliveries": deliveries,
-            **extra,
+            "title": f"{delivery.event_type or delivery.external_id} to {delivery.subscription.name}",
+            "acts": [
+                act
+                for act in ACTS.values()
+                if applies(act, delivery) and request.user.has_perm(act.permission)
+            ],
         }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, self.replay_template, context)
-
-    def _replay(self, request: HttpRequest, deliveries: Iterable[Delivery]) -> list[ReplayVerdict]:
-        verdicts = []
-        for delivery in deliveries:
-            verdict = replay_delivery(
-                delivery_id=delivery.pk,
-                **who(request),
-                reason=request.POST.get("reason", "")[:500],
-            )
-            if verdict.is_done:
-                self.log_change(request, delivery, "Replayed.")
-            verdicts.append(verdict)
-        return verdicts
-
-    def _tell(self, request: HttpRequest, verdicts: list[ReplayVerdict]) -> None:
-        done = sum(verdict.is_done for verdict in verdicts)
-        if done:
-            self.message_user(
-                request, f"Replayed {done}. {_sentences(verdicts, is_done=True)}", messages.SUCCESS
-            )
-        if done < len(verdicts):
-            left_out = f"Left out {len(verdicts) - done}. {_sentences(verdicts, is_done=False)}"
-            self.message_user(request, left_out, messages.WARNING)
+        return self._render(
+            request, self.page_template, shown | context | {"notices": [*notices, *shown["notices"]]}
+        )
 
 
-def _sentences(verdicts: Iterable[ReplayVerdict], *, is_done: bool) -> str:
-    """Each once, in the order they were met."""
-    return " ".join(dict.fromkeys(verdict.sentence for verdict in verdicts if verdict.is_done is is_done))
+def _fresh(content: dict[str, Any]) -> JsonResponse:
+    return JsonResponse(content, headers={"Cache-Control": "no-store"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from webhooks.admin import EventAdmin
+from webhooks.ids import public_id
 from webhooks.models import Event
 
 
@@ -15,4 +16,4 @@ class RoutedEventAdmin(EventAdmin):
 
     def deliveries(self, event: Event) -> SafeString:
         address = reverse("admin:deliveries_delivery_changelist")
-        return format_html('<a href="{}?event__id__exact={}">List</a>', address, event.pk)
+        return format_html('<a href="{}?q={}">List</a>', address, public_id("event", event.pk))

@@ -1,0 +1,205 @@
+"""What one delivery's page shows: what happened, why, and what was sent and answered. It changes nothing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from deliveries.deciders.curl import curl
+from deliveries.deciders.delivery_address import to_url
+from deliveries.deciders.delivery_query import DeliveryQuery, Status
+from deliveries.deciders.delivery_signs import duration, response_tag, shown_status
+from deliveries.deciders.delivery_words import STATUS_WORDS
+from deliveries.deciders.diagnosis import Diagnosis, diagnose, endpoint_now
+from deliveries.models import Attempt, Delivery, Exchange, Phase
+from deliveries.selectors import delivery_story as story
+from deliveries.selectors.delivery_filters import held_lanes
+from deliveries.services.defaults import schedule_of
+from webhooks.deciders.shown_body import ShownBody, show
+
+from .delivery_list import shown_rows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One attempt in the timeline; `waited` since the one before, or since the delivery was made."""
+
+    attempt: Attempt
+    tag: str
+    tone: str
+    took: str
+    waited: str
+    address: str
+    is_chosen: bool
+    is_replay: bool
+    key: str  # that leads to it on the keyboard
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What the address asks to see."""
+
+    attempt: int | None = None
+    raw: bool = False
+    whole: bool = False
+
+    @classmethod
+    def read(cls, params: Any) -> "tuple[Wish, list[str]]":
+        notices = [
+            f"There is no filter “{name[:40]}”; it was ignored." for name in params if name not in _KNOWN
+        ]
+        number = params.get("attempt", "")
+        is_number = number.isascii() and number.isdigit() and len(number) < 8
+        if number and not is_number:
+            notices.append(f"There is no attempt “{number[:40]}”; the last one is shown.")
+        flags = {name: params.get(name) == "1" for name in ("raw", "whole")}
+        return cls(attempt=int(number) if is_number else None, **flags), notices
+
+    def address(self, attempt: int, **changed: bool) -> str:
+        flags = {"raw": self.raw, "whole": self.whole} | changed
+        return "?" + urlencode({"attempt": attempt} | {name: 1 for name, is_set in flags.items() if is_set})
+
+
+_KNOWN = ("attempt", "raw", "whole", "_changelist_filters")
+
+
+def page_context(delivery: Delivery, wish: Wish, now: datetime, *, may_see_payload: bool) -> dict[str, Any]:
+    """Everything but the shell, in as many questions however often it was tried."""
+    held, attempts = held_lanes(), story.attempts_of(delivery.pk)
+    chosen, notices = _chosen(delivery, attempts, wish)
+    status = shown_status(
+        state=delivery.state, phase=delivery.phase, is_held=delivery.subscription_id in held
+    )
+    tag, tone = response_tag(delivery.last_outcome, delivery.last_status)
+    lane = delivery.subscription.lane
+    return {
+        "delivery": delivery,
+        "lane": lane,
+        "status": status,
+        "status_words": STATUS_WORDS[status],
+        "tag": tag,
+        "tone": tone,
+        "latency": duration(delivery.last_latency_ms),
+        "most_attempts": delivery.budget_from + _budget(delivery),
+        "steps": _steps(delivery, attempts, chosen, wish),
+        "hidden_attempts": max(delivery.attempts - len(attempts), 0),
+        "siblings": shown_rows(story.siblings_of(delivery), held, DeliveryQuery()),
+        "most_siblings": story.MOST_SIBLINGS,
+        "notices": notices,
+        "now": now,
+        **_trouble(delivery, status, now),
+        **_shown_attempt(delivery, chosen, wish, may_see_payload=may_see_payload),
+    }
+
+
+def _chosen(delivery: Delivery, attempts: Sequence[Attempt], wish: Wish) -> tuple[Attempt | None, list[str]]:
+    """The one asked for, else the last."""
+    if wish.attempt is not None:
+        shown = next((each for each in attempts if each.number == wish.attempt), None)
+        shown = shown or story.attempt_of(delivery.pk, wish.attempt)
+        if shown is not None:
+            return shown, []
+    last = attempts[-1] if attempts else None
+    missing = f"There is no attempt {wish.attempt}; the last one is shown."
+    return last, [missing] if wish.attempt is not None else []
+
+
+def _steps(delivery: Delivery, attempts: Sequence[Attempt], chosen: Attempt | None, wish: Wish) -> list[Step]:
+    steps, before = [], delivery.created_at
+    keys = {chosen.number - 1: "[", chosen.number + 1: "]"} if chosen else {}
+    for attempt in attempts:
+        tag, tone = response_tag(attempt.outcome, attempt.status)
+        steps.append(
+            Step(
+                attempt=attempt,
+                tag=tag,
+                tone=tone or "good",
+                took=duration(attempt.duration_ms),
+                waited=_waited((attempt.started_at - before).total_seconds()),
+                address=wish.address(attempt.number),
+                is_chosen=attempt == chosen,
+                is_replay=attempt.phase == Phase.REPLAY,
+                key=keys.get(attempt.number, ""),
+            )
+        )
+        before = attempt.started_at
+    return steps
+
+
+def _budget(delivery: Delivery) -> int:
+    schedule = schedule_of(delivery.subscription)
+    return len(schedule.delays_s) + 1 if schedule.delays_s else schedule.max_attempts
+
+
+def _waited(seconds: float) -> str:
+    if seconds < 1:
+        return f"{max(int(seconds * 1000), 0)} ms"
+    for limit, unit, words in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {words}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def _trouble(delivery: Delivery, status: Status, now: datetime) -> dict[str, Any]:
+    found = diagnose(outcome=delivery.last_outcome, status=delivery.last_status, error=delivery.last_error)
+    if found is None or delivery.state not in (Status.DEAD, Status.PENDING):
+        return {"diagnosis": None}
+    same = story.same_failure(delivery.fingerprint)
+    return {
+        "diagnosis": found,
+        "endpoint_now": _endpoint_now(delivery, found, now),
+        "same_failure": same,
+        "same_failure_words": f"{story.SAME_FAILURE:,}+" if same > story.SAME_FAILURE else f"{same:,}",
+        "same_failure_address": to_url(
+            DeliveryQuery(statuses=(Status.DEAD,), fingerprint=delivery.fingerprint, since="all")
+        ),
+    }
+
+
+def _endpoint_now(delivery: Delivery, found: Diagnosis, now: datetime) -> str:
+    if not found.concerns_endpoint:
+        return ""
+    recent = story.recent_attempts(delivery.subscription_id, now)
+    return endpoint_now(succeeded=recent.succeeded, tried=recent.tried)
+
+
+def _shown_attempt(
+    delivery: Delivery, chosen: Attempt | None, wish: Wish, *, may_see_payload: bool
+) -> dict[str, Any]:
+    """Without the permission neither bodies nor the values of headers are even read."""
+    number = chosen.number if chosen else 0
+    shown: dict[str, Any] = {
+        "chosen": chosen,
+        "may_see_payload": may_see_payload,
+        "raw": wish.raw,
+        "toggled": wish.address(number, raw=not wish.raw),
+        "whole_address": wish.address(number, whole=True),
+    }
+    if not may_see_payload:
+        return shown
+    sent, exchange = story.sent_body(delivery), story.exchange_of(chosen) if chosen else None
+    body = sent[0] if sent else None
+    shown |= {
+        "sent": None if body is None else show(body, whole=wish.whole, raw=wish.raw),
+        "content_type": sent[1] if sent else "",
+        "exchange": exchange,
+    }
+    return shown | (_answer(exchange, wish, body) if exchange else {})
+
+
+def _answer(exchange: Exchange, wish: Wish, body: bytes | None) -> dict[str, Any]:
+    request = _pairs(exchange.request_headers)
+    got: ShownBody = show(bytes(exchange.response_body), whole=wish.whole, raw=wish.raw)
+    return {
+        "request_headers": request,
+        "response_headers": _pairs(exchange.response_headers),
+        "got": got,
+        "curl": curl(url=exchange.url, headers=request, body=body),
+    }
+
+
+def _pairs(headers: Any) -> list[tuple[str, str]]:
+    """Stored as an object or as pairs."""
+    each: Iterable[Any] = headers.items() if isinstance(headers, dict) else headers
+    return [(str(name), str(value)) for name, value in each]

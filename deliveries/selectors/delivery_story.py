@@ -1,0 +1,88 @@
+"""Reads what one delivery's page tells: its attempts, its siblings, how its endpoint does now. Bounded and by index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
+from webhooks.models import EventBody
+
+MOST_ATTEMPTS = 100  # of the newest; replays may add any number
+MOST_SIBLINGS = 20
+RECENT = timedelta(minutes=30)
+SAMPLED = 200  # newest deliveries of a subscription that are looked at, and as many that are being retried
+SAME_FAILURE = 1_000  # counted; more is shown as 1k+
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recent:
+    succeeded: int
+    tried: int
+
+
+def attempts_of(delivery_id: UUID) -> list[Attempt]:
+    """The newest so many, oldest first."""
+    return list(Attempt.objects.filter(delivery_id=delivery_id).order_by("-number")[:MOST_ATTEMPTS])[::-1]
+
+
+def attempt_of(delivery_id: UUID, number: int) -> Attempt | None:
+    return Attempt.objects.filter(delivery_id=delivery_id, number=number).first()
+
+
+def exchange_of(attempt: Attempt) -> Exchange | None:
+    """Nothing when retention has dropped it."""
+    return Exchange.objects.filter(pk=attempt.pk).first()
+
+
+def sent_body(delivery: Delivery) -> tuple[bytes, str] | None:
+    """What every attempt sends, and its type: the transform's result, or the bytes that came."""
+    came = EventBody.objects.filter(pk=delivery.event_id).values_list("body", "content_type").first()
+    made = DeliveryBody.objects.filter(pk=delivery.pk).values_list("body", flat=True).first()
+    if made is not None:
+        return bytes(made), came[1] if came else ""
+    return (bytes(came[0]), came[1]) if came else None
+
+
+def siblings_of(delivery: Delivery) -> list[Delivery]:
+    """The same event to other subscriptions."""
+    others = Delivery.objects.filter(event_id=delivery.event_id).exclude(pk=delivery.pk)
+    return list(_brief(others).order_by("pk")[:MOST_SIBLINGS])
+
+
+def recent_attempts(subscription_id: UUID, now: datetime) -> Recent:
+    """Of the endpoint's newest deliveries and of those that are being retried; attempts, so retries count too."""
+    theirs = Delivery.objects.filter(subscription_id=subscription_id).order_by("-pk")
+    retried = theirs.filter(state=DeliveryState.PENDING, phase__gt=Phase.FIRST)
+    newest, again = (each.values_list("pk", flat=True)[:SAMPLED] for each in (theirs, retried))
+    ids = list(set(chain(newest, again)))
+    made = Attempt.objects.filter(delivery_id__in=ids, started_at__gte=now - RECENT, started_at__lte=now)
+    outcomes = list(made.values_list("outcome", flat=True))
+    return Recent(succeeded=outcomes.count("ok"), tried=len(outcomes))
+
+
+def same_failure(fingerprint: str) -> int:
+    """Dead letters that share it; one more than counted when there are more."""
+    if not fingerprint:
+        return 0
+    dead = Delivery.objects.filter(~Q(fingerprint=""), fingerprint=fingerprint, state=DeliveryState.DEAD)
+    return len(dead.order_by("-pk").values_list("pk", flat=True)[: SAME_FAILURE + 1])
+
+
+def rows_of(ids: Sequence[UUID]) -> list[Delivery]:
+    """Rows of a list, in the order of their ids given; one table besides the subscriptions' names."""
+    found = _brief(Delivery.objects.filter(pk__in=ids)).in_bulk() if ids else {}
+    return [found[each] for each in ids if each in found]
+
+
+def _brief(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    return rows.select_related("subscription").only(*_SHOWN)
+
+
+_SHOWN = (
+    "event_id", "source_id", "event_type", "external_id", "state", "phase", "due_at", "created_at", "attempts",
+    "last_outcome", "last_status", "last_latency_ms", "last_error", "subscription__name",
+)  # fmt: skip

@@ -1,0 +1,227 @@
+"""The deliveries pages in a real browser: filters, pages, ticking and replaying, live tail, a body that is a script."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from deliveries.models import Attempt, Delivery, Exchange, Lane
+from tests import make
+from tests.browser import Console
+from webhooks.models import AuditEntry
+
+pytestmark = pytest.mark.ui
+
+LIST = "/admin/deliveries/delivery/"
+
+
+@pytest.fixture
+def many(transactional_db: None) -> list[Delivery]:
+    """60 deliveries of every look, oldest first."""
+    erp, lake = make.subscription(name="ERP core"), make.subscription(name="Data lake")
+    Lane.objects.filter(pk=lake.pk).update(hold="paused")
+    looks = (
+        {
+            "state": "dead",
+            "attempts": 3,
+            "last_outcome": "client_error",
+            "last_status": 401,
+            "last_latency_ms": 41,
+        },
+        {
+            "state": "delivered",
+            "attempts": 2,
+            "last_outcome": "ok",
+            "last_status": 200,
+            "last_latency_ms": 1200,
+        },
+        {"state": "pending", "phase": 1, "attempts": 2, "last_outcome": "tls"},
+        {"state": "discarded", "attempts": 9, "last_outcome": "server_error", "last_status": 503},
+    )
+    made = [
+        make.delivery(erp, make.event(type="order.paid", state="routed"), **looks[number % 4])
+        for number in range(55)
+    ]
+    return made + [make.delivery(lake, make.event(type="user.created", state="routed")) for _ in range(5)]
+
+
+@pytest.fixture
+def scripted(transactional_db: None) -> Delivery:
+    """Dead after two attempts; what was sent and answered holds scripts."""
+    body = b'{"name": "<script>document.title = \'run\'</script>", "id": 7}'
+    event = make.event(body, type="order.paid", state="routed")
+    values = {"attempts": 2, "last_outcome": "server_error", "last_status": 503, "fingerprint": "v1:a"}
+    made = make.delivery(make.subscription(name="ERP core"), event, state="dead", **values)
+    for number in (1, 2):
+        attempt = Attempt.objects.create(
+            delivery=made, number=number, phase=0, started_at=make.now() - timedelta(minutes=9 - number),
+            duration_ms=120, outcome="server_error", status=503,
+        )  # fmt: skip
+        Exchange.objects.create(
+            attempt=attempt, url="https://erp.example/hooks", request_headers={"webhook-id": "evt_1"},
+            response_headers=[["server", f"nginx {number}"]], response_body=b"<script>document.title = 'run'</script>",
+        )  # fmt: skip
+    return made
+
+
+def test_the_list_is_sound_in_both_themes_and_so_is_each_open_filter(
+    console: Console, many: list[Delivery]
+) -> None:
+    console.open(LIST)
+    expect(console.page.locator("[data-count=all]")).to_have_text("60")
+    expect(console.page.locator("[data-count=attention]")).to_have_text("33")
+    console.page.locator("#rows input").nth(2).check()
+    console.check_access()
+    console.open(f"{LIST}?status=superseded&colour=red")
+    console.check_access()
+    for name in ("Time", "Subscription", "Event type", "Response", "Source", "Attempts"):
+        console.page.locator("summary", has_text=name).click()
+        expect(console.page.locator("details.choice[open]")).to_have_count(1)
+        console.check_access()
+
+
+def test_a_filter_is_chosen_and_taken_off_and_pages_keep_it(console: Console, many: list[Delivery]) -> None:
+    page = console.page
+    console.open(LIST)
+    page.locator("summary", has_text="Response").click()
+    page.get_by_role("link", name="4xx").click()
+    expect(page).to_have_url(re.compile(r"\?code=4xx$"))
+    expect(page.locator("#rows tr")).to_have_count(14)
+    page.get_by_role("link", name="Remove the filter Response 4xx").click()
+    expect(page.locator("#rows tr")).to_have_count(50)
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator("#rows tr")).to_have_count(10)
+    page.get_by_role("link", name="Newer").click()
+    expect(page.locator("#rows tr")).to_have_count(50)
+    page.get_by_role("link", name="Needs attention").click()
+    expect(page.locator("#rows tr")).to_have_count(33)
+
+
+def test_the_back_of_a_page_is_where_it_was_though_rows_arrived(
+    console: Console, many: list[Delivery]
+) -> None:
+    page = console.page
+    console.open(LIST)
+    first = page.locator("#rows tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
+    page.keyboard.press("n")
+    expect(page.locator("#rows tr")).to_have_count(10)
+    make.deliveries(many[0].subscription, 3)
+    page.keyboard.press("p")
+    expect(page.locator("#rows tr")).to_have_count(50)
+    assert page.locator("#rows tr").evaluate_all("rows => rows.map(row => row.dataset.id)") == first
+
+
+def test_ticked_rows_are_replayed_after_asking(console: Console, many: list[Delivery]) -> None:
+    page = console.page
+    console.open(f"{LIST}?status=dead")
+    expect(page.locator(".selection")).to_be_hidden()
+    page.locator("#rows input").nth(0).check()
+    page.locator("#rows input").nth(1).check()
+    page.get_by_role("button", name="Replay 2").click()
+    expect(page.locator("h1")).to_have_text("Replay 2 deliveries?")
+    console.check_access()
+    assert Delivery.objects.filter(state="dead").count() == 14
+    page.get_by_label("Reason").fill("mended")
+    page.get_by_role("button", name="Replay 2").click()
+    expect(page.locator(".messagelist")).to_contain_text("Replayed 2. It is due now.")
+    expect(page).to_have_url(re.compile(r"\?status=dead$"))
+    assert Delivery.objects.filter(state="dead").count() == 12
+    assert AuditEntry.objects.filter(verb="replay", reason="mended").count() == 2
+
+
+def test_everything_works_by_keyboard(console: Console, many: list[Delivery]) -> None:
+    page = console.page
+    console.open(f"{LIST}?status=dead")
+    for key in ("j", "j", "x", "r"):
+        page.keyboard.press(key)
+    expect(page.locator("h1")).to_have_text("Replay 1 delivery?")
+    page.go_back()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("order.paid to ERP core")
+
+
+def test_the_tail_shows_what_arrives(console: Console, many: list[Delivery]) -> None:
+    page = console.page
+    console.open(LIST)
+    page.mouse.move(5, 5)
+    page.get_by_role("button", name="Live tail").click()
+    new = make.delivery(many[0].subscription, make.event(type="order.<b>new</b>", state="routed"))
+    expect(page.locator("#rows tr.is-new")).to_have_count(1, timeout=10_000)
+    expect(page.locator("#rows tr").first).to_contain_text("order.<b>new</b>")
+    assert page.locator("#rows tr").first.get_attribute("data-id") == f"dlv_{new.pk.hex}"
+    page.get_by_role("button", name="Live tail").click()
+    expect(page.locator("#tail")).to_have_attribute("aria-pressed", "false")
+
+
+def test_many_subscriptions_are_narrowed_by_name(console: Console, many: list[Delivery]) -> None:
+    for number in range(70):
+        make.subscription(name=f"Team {number:02}")
+    page = console.page
+    console.open(f"{LIST}?status=dead")
+    page.locator("summary", has_text="Subscription").click()
+    expect(page.locator("[data-choices] li")).to_have_count(72)
+    page.locator("#subscriptions .narrow").fill("erp")
+    expect(page.locator("[data-choices] li:visible")).to_have_count(1)
+    page.locator("[data-choices] li:visible a").click()
+    expect(page.get_by_role("link", name="Remove the filter ERP core")).to_be_visible()
+    expect(page.locator("#rows tr")).to_have_count(14)
+
+
+def test_a_script_in_a_body_is_shown_and_not_run(console: Console, scripted: Delivery) -> None:
+    page = console.page
+    console.open(f"{LIST}{scripted.pk}/change/")
+    expect(page.locator("[aria-label='Request body']")).to_contain_text(
+        "<script>document.title = 'run'</script>"
+    )
+    expect(page.locator("[aria-label='Response body']")).to_contain_text(
+        "<script>document.title = 'run'</script>"
+    )
+    assert page.title() != "run"
+    console.check_access()
+
+
+def test_attempts_are_walked_by_keyboard(console: Console, scripted: Delivery) -> None:
+    page = console.page
+    console.open(f"{LIST}{scripted.pk}/change/")
+    expect(page.locator("#exchange")).to_contain_text("Attempt 2")
+    page.keyboard.press("[")
+    expect(page.locator("#exchange")).to_contain_text("Attempt 1")
+    expect(page.get_by_text("nginx 1")).to_be_visible()
+    page.keyboard.press("]")
+    expect(page.locator("#exchange")).to_contain_text("Attempt 2")
+
+
+def test_a_delivery_is_discarded_after_asking(console: Console, scripted: Delivery) -> None:
+    page = console.page
+    console.open(f"{LIST}{scripted.pk}/change/")
+    page.get_by_role("link", name="Discard").click()
+    console.check_access()
+    page.get_by_label("Reason").fill("a test")
+    page.get_by_role("button", name="Discard 1").click()
+    expect(page.locator("h1")).to_contain_text("Discarded")
+    scripted.refresh_from_db()
+    assert scripted.state == "discarded"
+
+
+def test_it_reads_on_a_phone_and_without_a_script(
+    console: Console, chromium: Browser, many: list[Delivery], scripted: Delivery
+) -> None:
+    console.page.set_viewport_size({"width": 390, "height": 800})
+    for path in (LIST, f"{LIST}?status=dead&since=24h", f"{LIST}{scripted.pk}/change/"):
+        console.open(path)
+        assert console.page.evaluate("document.documentElement.scrollWidth") <= 390
+        console.check_access()
+    state = console.page.context.storage_state()
+    context = chromium.new_context(java_script_enabled=False, storage_state=state)
+    page = context.new_page()
+    page.goto(console.base + LIST)
+    expect(page.locator("#rows tr")).to_have_count(50)
+    page.locator("summary", has_text="Response").click()
+    page.get_by_role("link", name="4xx").click()
+    expect(page.locator("#rows tr")).to_have_count(14)
+    page.locator("#rows input").first.check()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.locator("h1")).to_have_text("Replay 1 delivery?")
+    context.close()
