@@ -1,0 +1,221 @@
+"""Makes up what happened: events, deliveries, attempts and dead letters. It writes through tables only."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import accumulate
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from deliveries.deciders.outcome import Outcome, fingerprint
+from deliveries.models import Attempt, DeadLetter, Delivery, Exchange, Issue
+from webhooks.ids import public_id
+from webhooks.models import Event, EventBody
+
+from .endpoints import MONTH_S, Answer
+from .tables import Table
+from .world import Consumer, Sender
+
+FIRST_S, FACTOR, CAP_S, MOST = 1.0, 4.0, 43_200.0, 12  # the hub's default schedule
+MOST_REJECTIONS = 3
+NEWEST_WITH_BODIES = 2_000  # events, with the exchanges of their deliveries
+BATCH = 10_000  # events
+WIDTHS = (1, 1, 1, 1, 1, 2, 2, 3)  # deliveries of one event
+FINAL = {"gone"}
+REJECTED = {"client_error", "redirect"}
+
+
+class History:
+    """One made-up month that ends `now`."""
+
+    def __init__(self, chance: Random, senders: Sequence[Sender], *, now: float) -> None:
+        self.chance, self.senders, self.now = chance, senders, now
+        self.shares = list(accumulate(sender.share for sender in senders))
+        self.issues: dict[tuple[UUID, str], list[Any]] = {}
+        self.letters: list[tuple[object, ...]] = []
+        self.events = Table(Event, _EVENT)
+        self.bodies = Table(EventBody, ("event", "body", "content_type", "headers"))
+        self.deliveries = Table(Delivery, _DELIVERY)
+        self.attempts = Table(Attempt, _ATTEMPT)
+        self.exchanges = Table(Exchange, _EXCHANGE)
+
+    def write(self, deliveries: int) -> None:
+        average = sum(WIDTHS) / len(WIDTHS)
+        events, written = int(deliveries / average), 0
+        for number, at in enumerate(self._moments(events)):
+            written += self._event(at, number, has_body=number >= events - NEWEST_WITH_BODIES)
+            if number % BATCH == BATCH - 1:
+                self._flush()
+        while written < deliveries:
+            written += self._event(self.now - 1, written, has_body=True)
+        self._flush()
+        self._bury()
+
+    def _moments(self, events: int) -> Iterator[float]:
+        """Evenly, but for a little luck: rises steadily, as ids do."""
+        step = MONTH_S / max(events, 1)
+        return (self.now - MONTH_S + step * (number + self.chance.random()) for number in range(events))
+
+    def _event(self, at: float, number: int, *, has_body: bool) -> int:
+        chance = self.chance
+        sender = chance.choices(self.senders, cum_weights=self.shares)[0]
+        kind, event_id = chance.choice(sender.types), self._id(at)
+        external, source = f"{kind.split('.')[0]}_{number:08d}", sender.source.pk.hex
+        body = _body(external, kind, chance) if has_body else b""
+        self.events.add(
+            (event_id, source, external, kind, "routed", _text(at), _text(at + 0.004),
+             len(body) or chance.randint(180, 4_000), "", "", "", event_id, 0)
+        )  # fmt: skip
+        if has_body:
+            self.bodies.add((event_id, body, "application/json", _HEADERS))
+        width = min(chance.choice(WIDTHS), len(sender.consumers))
+        chosen = {id(each): each for each in chance.choices(sender.consumers, sender.weights, k=width)}
+        for consumer in chosen.values():
+            self._delivery(consumer, event_id, source, kind, external, at + 0.004, has_body=has_body)
+        return len(chosen)
+
+    def _delivery(
+        self, to: Consumer, event: str, source: str, kind: str, external: str, at: float, *, has_body: bool
+    ) -> None:
+        delivery = self._id(at)
+        state, due, tries = self._try(to, at)
+        last_at, last, latency = tries[-1] if tries else (0.0, None, 0)
+        failure = self._fingerprint(to, last) if last and last.outcome != "ok" else ""
+        phase = 1 if len(tries) > 1 or (tries and state == "pending") else 0
+        if state == "dead":
+            state = self._die(to, delivery, last, failure, last_at)
+        settled = None if state == "pending" else _text(last_at)
+        self.deliveries.add(
+            (delivery, event, to.subscription.pk.hex, source, kind, external, state, phase, _text(at),
+             _text(due) if due else None, len(tries), 0, _text(at), settled, _text(last_at) if last else None,
+             last.outcome if last else "", last.status if last else None, latency if last else None,
+             last.error if last else "", failure)
+        )  # fmt: skip
+        for number, (moment, answer, took) in enumerate(tries, 1):
+            attempt = self._id(moment)
+            self.attempts.add(
+                (attempt, delivery, number, min(number - 1, 1), _text(moment), took, answer.outcome,
+                 answer.status, answer.error)
+            )  # fmt: skip
+            if has_body:
+                self.exchanges.add(_exchange(attempt, to, delivery, number, moment, answer))
+
+    def _try(self, to: Consumer, at: float) -> tuple[str, float | None, list[tuple[float, Answer, int]]]:
+        """As the dispatcher would: until it is told, given up, held, or the present is reached."""
+        chance, moment, wait = self.chance, at + 0.03, FIRST_S
+        tries: list[tuple[float, Answer, int]] = []
+        while True:
+            if moment >= min(self.now, to.held_from):
+                return "pending", moment, tries
+            answer = to.endpoint.answer(moment, chance.random())
+            took = int((answer.latency_ms or to.endpoint.latency_ms) * (0.6 + chance.expovariate(2.5)))
+            tries.append((moment, answer, took))
+            if answer.outcome == "ok":
+                return "delivered", None, tries
+            most = MOST_REJECTIONS if answer.outcome in REJECTED else MOST
+            if len(tries) >= most or answer.outcome in FINAL:
+                return "dead", None, tries
+            moment += took / 1000 + wait * (1 + 0.1 * chance.random())
+            wait = min(wait * FACTOR, CAP_S)
+
+    def _fingerprint(self, to: Consumer, last: Answer) -> str:
+        key = str(to.subscription.pk)
+        return fingerprint(key, Outcome(last.outcome), last.status, last.error)
+
+    def _die(self, to: Consumer, delivery: str, last: Answer | None, failure: str, at: float) -> str:
+        """Most wait for a person; some were looked at and let go."""
+        if last is None:
+            return "dead"
+        key, reason = (to.subscription.pk, failure), last.outcome if last.outcome in REJECTED else "exhausted"
+        issue = self.issues.setdefault(
+            key, [self._id(at), key[0].hex, failure, "open", reason, last.status, last.error, at, at]
+        )
+        issue[7], issue[8] = min(issue[7], at), max(issue[8], at)
+        is_let_go = at < self.now - 10 * 86_400 and self.chance.random() < 0.5
+        resolved = (_text(at + 5_000), "discarded") if is_let_go else (None, "")
+        self.letters.append((self._id(at), delivery, key[0].hex, issue[0], reason, _text(at), *resolved))
+        return "discarded" if is_let_go else "dead"
+
+    def _bury(self) -> None:
+        issues, letters = Table(Issue, _ISSUE), Table(DeadLetter, _LETTER)
+        for *values, first, last in self.issues.values():
+            issues.add((*values, _text(first), _text(last)))
+        for letter in self.letters:
+            letters.add(letter)
+        issues.flush()
+        letters.flush()
+
+    def _flush(self) -> None:
+        for table in (self.events, self.bodies, self.deliveries, self.attempts, self.exchanges):
+            table.flush()
+
+    def _id(self, at: float) -> str:
+        """A UUIDv7 of that moment."""
+        bits = self.chance.getrandbits(74)
+        return f"{int(at * 1000):012x}7{bits >> 62:03x}{1 << 63 | bits & (1 << 62) - 1:016x}"
+
+
+_EVENT = (
+    "id", "source", "external_id", "event_type", "state", "received_at", "routed_at", "size", "verified_by",
+    "operation_id", "entity", "trace_id", "depth",
+)  # fmt: skip
+_DELIVERY = (
+    "id", "event", "subscription", "source", "event_type", "external_id", "state", "phase", "created_at",
+    "due_at", "attempts", "budget_from", "budget_at", "settled_at", "last_attempt_at", "last_outcome",
+    "last_status", "last_latency_ms", "last_error", "fingerprint",
+)  # fmt: skip
+_ATTEMPT = (
+    "id", "delivery", "number", "phase", "started_at", "duration_ms", "outcome", "status", "error",
+)  # fmt: skip
+_EXCHANGE = ("attempt", "url", "request_headers", "response_headers", "response_body", "is_truncated")
+_ISSUE = (
+    "id", "subscription", "fingerprint", "state", "reason", "status", "error", "first_seen_at", "last_seen_at",
+)  # fmt: skip
+_LETTER = (
+    "id", "delivery", "subscription", "issue", "reason", "died_at", "resolved_at", "resolution",
+)  # fmt: skip
+_HEADERS = json.dumps([["content-type", "application/json"], ["user-agent", "Shop-Webhooks/1.0"]])
+
+
+def _text(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _body(external: str, kind: str, chance: Random) -> bytes:
+    lines = [
+        {
+            "sku": f"SKU-{chance.randint(10_000, 99_999)}",
+            "qty": chance.randint(1, 6),
+            "price": chance.randint(99, 9_999),
+        }
+        for _ in range(chance.randint(1, 4))
+    ]
+    return json.dumps(
+        {"id": external, "type": kind, "data": {"lines": lines, "note": "leave at the door"}}
+    ).encode()
+
+
+def _exchange(
+    attempt: str, to: Consumer, delivery: str, number: int, at: float, answer: Answer
+) -> tuple[object, ...]:
+    message = public_id("delivery", UUID(delivery))
+    sent = {
+        "authorization": "••••••",
+        "content-type": "application/json",
+        "user-agent": "Weir/1",
+        "webhook-id": message,
+        "webhook-timestamp": str(int(at)),
+        "webhook-signature": "v1," + sha256(attempt.encode()).hexdigest()[:43] + "=",
+        "weir-attempt": str(number),
+    }
+    if answer.status is None:
+        return attempt, to.subscription.url, json.dumps(sent), "[]", b"", False
+    got = json.dumps([["server", "nginx"], ["content-type", "application/json"]])
+    said = (
+        b'{"received": true}'
+        if answer.outcome == "ok"
+        else b'{"error": {"code": "unavailable", "retry": true}}'
+    )
+    return attempt, to.subscription.url, json.dumps(sent), got, said, False

@@ -1,0 +1,59 @@
+"""The made-up month: as large as asked for, true to the schema, and never poured over a hub that is in use."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import Max, Min
+from django.utils import timezone
+
+from deliveries.models import Attempt, DeadLetter, Delivery, Exchange, Issue, Lane
+from tests import make
+from webhooks.models import Event, EventBody
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def seed(deliveries: int = 3_000, **options: object) -> None:
+    call_command("seed", deliveries=deliveries, subscriptions=40, verbosity=0, **options)
+
+
+def test_it_makes_a_month_of_everything() -> None:
+    seed()
+    assert 3_000 <= Delivery.objects.count() <= 3_002  # an event goes to at most three
+    assert Lane.objects.count() == 40
+    states = set(Delivery.objects.values_list("state", flat=True).distinct())
+    assert {"pending", "delivered", "dead"} <= states
+    ages = Delivery.objects.aggregate(first=Min("created_at"), last=Max("created_at"))
+    assert 29 <= (ages["last"] - ages["first"]).days <= 30
+    assert ages["last"] <= timezone.now()
+    assert 1.2 < Attempt.objects.count() / Delivery.objects.count() < 4
+    assert Exchange.objects.exists() and EventBody.objects.count() <= Event.objects.count()
+
+
+def test_what_it_makes_hangs_together() -> None:
+    seed()
+    for delivery in Delivery.objects.order_by("-pk")[:300]:
+        tries = list(delivery.tries.order_by("number"))
+        assert [each.number for each in tries] == list(range(1, delivery.attempts + 1))
+        assert [each.outcome for each in tries][-1:] == [delivery.last_outcome] * bool(tries)
+    dead = Delivery.objects.filter(state="dead")
+    assert DeadLetter.objects.filter(resolved_at=None).count() == dead.count()
+    assert set(Issue.objects.values_list("fingerprint", flat=True)) >= set(
+        dead.values_list("fingerprint", flat=True)
+    )
+
+
+def test_a_hub_that_holds_events_is_left_alone_unless_forced() -> None:
+    make.event()
+    with pytest.raises(CommandError, match="This hub is not empty"):
+        seed()
+    assert (Event.objects.count(), Delivery.objects.count(), Lane.objects.count()) == (1, 0, 0)
+    seed(200, force=True)
+    seed(200, force=True, luck=2)
+    assert 400 <= Delivery.objects.count() <= 404
+
+
+@pytest.mark.parametrize("wrong", [{"deliveries": 0}, {"deliveries": -5}])
+def test_nothing_is_not_a_month(wrong: dict[str, int]) -> None:
+    with pytest.raises(CommandError, match="at least one delivery"):
+        seed(**wrong)
+    assert not Lane.objects.exists()
