@@ -14,7 +14,7 @@ from bench.ground import DATABASES, ROOT, Unreachable, ground, server_version
 from bench.table import draw
 
 USUAL = ("deliver", "receive", "latency", "fanout", "memory", "contain", "parked")
-ONCE = ("simulate",)  # use no database
+ONCE = ("simulate", "verify")  # use no database
 LONG = ("soak_kill",)
 NOTHING = "no database"
 

@@ -25,6 +25,7 @@ from bench import (  # noqa: E402
     receive,
     simulate,
     soak_kill,
+    verify,
 )
 from bench.extent import Extent  # noqa: E402
 from bench.stage import BenchFailed  # noqa: E402
@@ -39,6 +40,7 @@ BENCHES = {
     "parked": parked.run,
     "simulate": simulate.run,
     "soak_kill": soak_kill.run,
+    "verify": verify.run,
 }
 
 

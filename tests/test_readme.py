@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from hub import settings
+from webhooks.deciders.schemes import SCHEMES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -20,6 +21,13 @@ def test_its_table_names_every_setting_and_no_other() -> None:
     read.add("HUB_DEBUG")
     assert named == read | {"DATABASE_URL"}
     assert settings.HUB_PORT == 8000
+
+
+def test_its_list_of_senders_is_the_table_of_schemes() -> None:
+    listed = README.partition("## Who may send")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z0-9-]+)` \| ([^|]+) \|", listed, re.MULTILINE) == [
+        (row.slug, row.label) for row in SCHEMES.values()
+    ]
 
 
 def test_it_gives_every_dependency_its_reason() -> None:

@@ -107,7 +107,8 @@ def test_a_secret_of_the_wrong_form_is_refused_without_repeating_it(secret: str)
 
 
 def test_the_table_is_keyed_by_slug_and_offers_every_row() -> None:
-    assert [slug for slug, _ in choices()] == list(SCHEMES) == ["none", "standard-webhooks"]
+    assert list(SCHEMES)[:2] == ["none", "standard-webhooks"]
+    assert [slug for slug, _ in choices()] == list(SCHEMES)
 
 
 @pytest.mark.parametrize("slug", ["", "magic", "NONE"])

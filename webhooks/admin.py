@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from webhooks.deciders.identify import check_place
+from webhooks.deciders.options import check_options
+from webhooks.deciders.scheme_facts import facts
 from webhooks.deciders.schemes import SCHEMES, choices
 from webhooks.deciders.verify import check_secret
 from webhooks.history_admin import History, Listing, ModelForm, Rows, as_text, who
@@ -22,7 +24,9 @@ from webhooks.models import (
     Event,
     EventBody,
     EventKey,
+    Handshake,
     Refusal,
+    SecretPurpose,
     Source,
     SourceSecret,
     Subscriber,
@@ -41,9 +45,15 @@ class SourceForm(ModelForm):
         help_text="Taken beside those that are live, so that a sender can rotate without a gap.",
     )
 
+    handshake_token = forms.CharField(
+        required=False,
+        label="New handshake token",
+        help_text="What the provider sends to ask whether we are the right door (Meta's verify token).",
+    )
+
     class Meta:
         model = Source
-        fields = ("name", "slug", "is_enabled", "subscriber", "scheme", "id_from", "type_from")
+        fields = ("name", "slug", "is_enabled", "subscriber", "scheme", "id_from", "type_from", "options")
 
     def clean_id_from(self) -> str:
         return self._checked_place("id_from")
@@ -51,10 +61,17 @@ class SourceForm(ModelForm):
     def clean_type_from(self) -> str:
         return self._checked_place("type_from")
 
+    def clean_options(self) -> dict[str, Any]:
+        return self.cleaned_data["options"] or {}
+
     def clean(self) -> None:
         row, secret = SCHEMES.get(self.cleaned_data.get("scheme", "")), self.cleaned_data["secret"].strip()
         if row is None:
             return
+        try:
+            check_options(row, self.cleaned_data.get("options", {}))
+        except ValueError as error:
+            self.add_error("options", str(error))
         if secret:
             try:
                 check_secret(scheme=row, secret=secret)
@@ -73,12 +90,14 @@ class SourceForm(ModelForm):
         return place
 
     def _has_secret(self) -> bool:
-        return SourceSecret.objects.filter(source_id=self.instance.pk, expires_at=None).exists()
+        return SourceSecret.objects.filter(
+            source_id=self.instance.pk, expires_at=None, purpose=SecretPurpose.SIGNING
+        ).exists()
 
 
 class SourceSecretRows(Rows):
     model = SourceSecret
-    fields = readonly_fields = ("hint", "created_at", "expires_at")
+    fields = readonly_fields = ("hint", "purpose", "created_at", "expires_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceSecret]:
         return super().get_queryset(request).defer("sealed")
@@ -90,14 +109,20 @@ class SourceAdmin(Listing):
     list_display = ("name", "slug", "scheme", "is_enabled", "subscriber", "created_at")
     list_filter = ("is_enabled", "scheme")
     list_select_related = ("subscriber",)
-    fields = (*SourceForm.Meta.fields, "secret")
+    fields = (*SourceForm.Meta.fields, "secret", "handshake_token", "what_to_know")
+    readonly_fields = ("what_to_know",)
     ids: ClassVar = {"source": "pk"}
     texts: ClassVar = ("slug", "name")
     search_help_text = "A source's id, slug or whole name."
     inlines = (SourceSecretRows,)
 
+    def what_to_know(self, source: Source) -> str:
+        row = SCHEMES.get(source.scheme)
+        return "\n".join(facts(row)) if row else "This version of Weir does not have the scheme."
+
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in SourceForm.Meta.fields}
+        values["handshake_token"] = form.cleaned_data["handshake_token"].strip()
         secret = form.cleaned_data["secret"].strip()
         if not change:
             obj.pk = sources.create_source(secret=secret, **values, **who(request)).pk
@@ -179,6 +204,7 @@ class EventAdmin(History):
     texts: ClassVar = ("external_id",)
     search_help_text = "An event's id, or the sender's id; exactly."
     readonly_fields: ClassVar[tuple[str, ...]] = ("headers", "body")
+    payloads: ClassVar = ("headers", "body")
 
     def headers(self, event: Event) -> SafeString | str:
         if not hasattr(event, "content"):
@@ -214,10 +240,19 @@ class RefusalAdmin(History):
     list_select_related = ("source",)
     ids: ClassVar = {"refusal": "pk", "event": "event_id"}
     readonly_fields = ("text",)
+    payloads: ClassVar = ("query", "headers", "text")
 
     @admin.display(description="Body")
     def text(self, refusal: Refusal) -> SafeString:
         return as_text(refusal.body)
+
+
+@admin.register(Handshake)
+class HandshakeAdmin(History):
+    list_display = ("source", "name", "count", "last_status", "first_seen_at", "last_seen_at")
+    list_filter = ("name",)
+    list_select_related = ("source",)
+    ids: ClassVar = {"source": "source_id"}
 
 
 @admin.register(AuditEntry)
@@ -234,6 +269,6 @@ class AuditEntryAdmin(History):
 
 @admin.register(SourceSecret)
 class SourceSecretAdmin(History):
-    list_display = ("source", "hint", "created_at", "expires_at")
+    list_display = ("source", "hint", "purpose", "created_at", "expires_at")
     list_select_related = ("source",)
     ids: ClassVar = {"source": "source_id"}

@@ -45,6 +45,7 @@ class SecretHint(serializers.Serializer[Any]):
     hint = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
+    purpose = serializers.CharField(read_only=True)
 
 
 class SourceBody(Strict):
@@ -53,10 +54,12 @@ class SourceBody(Strict):
     slug = serializers.CharField(max_length=63)
     scheme = serializers.ChoiceField(choices=choices(), default="none")
     secret = serializers.CharField(write_only=True, required=False, max_length=5_000)
+    handshake_token = serializers.CharField(write_only=True, required=False, max_length=500)
     is_enabled = serializers.BooleanField(required=False)
     subscriber = ById("subscriber", queryset=Subscriber.objects.all(), required=False, allow_null=True)
     id_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
     type_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    options = serializers.JSONField(required=False)
     secrets = SecretHint(many=True, read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
 

@@ -10,18 +10,18 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils import timezone
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from webhooks.deciders.verify import Arrival
-from webhooks.services.receive import TOO_LARGE, Answer, count, receive
+from webhooks.services.receive import TOO_LARGE, Answer, count, not_allowed, receive
 
 _RETRY_AFTER_S = 10  # what we ask of a sender when the database is down
+_ASKED_OF_SOURCE = frozenset({"GET", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CHUNK = 65_536
 _LONGEST_LENGTH = 18  # digits; Python refuses to read numbers of thousands of them
 _INCOMPLETE = Answer(400, {"detail": "The body ended before its Content-Length."})
@@ -50,21 +50,35 @@ class ReceiptView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """There is no one to authenticate and nothing to negotiate."""
 
-    def post(self, request: Request, slug: str) -> JsonResponse:
+    def post(self, request: Request, slug: str) -> HttpResponse:
         body = _read(request._request)
         if isinstance(body, Answer):
             count(slug, "too-large" if body is TOO_LARGE else "unreadable")
             return _respond(body)
         return _respond(receive(slug=slug, arrival=_arrival(request._request, body)))
 
-    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Every method but POST comes here. A few sources, and the handshakes of some, use one of these."""
+        if request.method in _ASKED_OF_SOURCE:
+            return self.post(request, kwargs["slug"])
         count(kwargs["slug"], "method-not-allowed")
-        return super().http_method_not_allowed(request, *args, **kwargs)
+        return _respond(not_allowed(["POST"]))
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {}  # DRF would say which methods this class has, and a source knows better
 
 
-def _respond(answer: Answer) -> JsonResponse:
-    headers = {"Retry-After": str(_RETRY_AFTER_S)} if answer.status == 503 else None
-    return JsonResponse(answer.body, status=answer.status, headers=headers)
+def _respond(answer: Answer) -> HttpResponse:
+    if isinstance(answer.body, str):
+        # Some of it is what a stranger sent, so no browser may take it for anything but text.
+        headers = {"X-Content-Type-Options": "nosniff", **answer.headers}
+        text = answer.body.encode("utf-8", "replace")
+        return HttpResponse(
+            text, status=answer.status, content_type=answer.content_type or None, headers=headers
+        )
+    retry = {"Retry-After": str(_RETRY_AFTER_S)} if answer.status == 503 else {}
+    return JsonResponse(answer.body, status=answer.status, headers={**answer.headers, **retry})
 
 
 def _arrival(request: HttpRequest, body: bytes) -> Arrival:

@@ -1,32 +1,27 @@
 """Decides which fact a request reports: its id, its type, its time. It never changes a byte of the body."""
 
 import hashlib
-import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
 
+from .arrival import Arrival
 from .expressions import ExpressionFailed, compile_expression, parse_json
-from .schemes import Scheme
-from .verify import Arrival, Refused
+from .places import as_text, first_of, look_up
+from .scheme_columns import Scheme
+from .verdicts import Refused
 
 MAX_ID = 500  # characters; what the database keeps
 MAX_TYPE = 200
 MAX_ENTITY = 500
 MAX_VERSION = 2**63 - 1  # what the database counts up to
 _HEADER = "header:"
-_JSON = "json:"
 # PostgreSQL cannot hold NUL, UTF-8 cannot hold half a surrogate pair, and no honest id has the others.
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # A body with all of these is Weir's own, as published over its API: only there do `entity` and `entity_version`
 # surely mean what we mean by them.
 _ENVELOPE = frozenset({"event_id", "event_type", "timestamp", "data"})
 _MILLISECONDS_FROM = 1e11  # as seconds this would be the year 5138
-# Numbers stay the text they were sent as: exact for ids, and safe with 5,000 digits.
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,13 +40,14 @@ def identify(*, scheme: Scheme, id_from: str, type_from: str, arrival: Arrival) 
 
     What is not there, or is no text or number, is absent: without an id the body's fingerprint stands in.
     """
-    content = _Content(arrival)
-    external_id = content.look_up(id_from) if id_from else content.first_of(scheme.id_sources)
-    event_type = content.look_up(type_from) if type_from else content.first_of(scheme.type_sources)
-    entity, version = content.subject() if scheme.may_be_ours else ("", "")
+    external_id = _look_up(arrival, id_from) if id_from else first_of(arrival, scheme.id_sources)
+    event_type = _look_up(arrival, type_from) if type_from else first_of(arrival, scheme.type_sources)
+    operation_id = first_of(arrival, scheme.operation_sources)
+    entity, version = _subject(scheme, arrival)
     flaw = (
         _flaw("event id", external_id, MAX_ID)
         or _flaw("event type", event_type, MAX_TYPE)
+        or _flaw("operation id", operation_id, MAX_ID)
         or _flaw("entity", entity, MAX_ENTITY)
         or _flaw_of_version(version)
     )
@@ -61,7 +57,8 @@ def identify(*, scheme: Scheme, id_from: str, type_from: str, arrival: Arrival) 
         external_id=external_id or hashlib.sha256(arrival.body).hexdigest(),
         kind="id" if external_id else "fingerprint",
         event_type=event_type,
-        occurred_at=_moment(content.first_of(scheme.time_sources)),
+        occurred_at=_moment(first_of(arrival, scheme.time_sources)),
+        operation_id=operation_id,
         entity=entity,
         entity_version=int(version) if version else None,
     )
@@ -88,54 +85,32 @@ def check_version(version: int) -> None:
         raise ValueError(_ODD_VERSION)
 
 
-class _Content:
-    """A request's headers and its body as JSON, parsed once and only if somebody asks."""
-
-    def __init__(self, arrival: Arrival) -> None:
-        self._arrival = arrival
-
-    def first_of(self, places: Sequence[str]) -> str:
-        return next((text for place in places if (text := self._at(place))), "")
-
-    def look_up(self, place: str) -> str:
-        """A place that an operator named."""
-        if place.startswith(_HEADER):
-            return self._at(place)
-        try:
-            return _as_text(compile_expression(place).evaluate(parse_json(self._arrival.body)))
-        except (ExpressionFailed, ValueError):
-            return ""
-
-    def subject(self) -> tuple[str, str]:
-        """Entity and version, where the body is Weir's own envelope; a version alone is a version of nothing."""
-        document = self._document
-        if not isinstance(document, dict) or not document.keys() >= _ENVELOPE:
-            return "", ""
-        entity = _as_text(document.get("entity"))
-        return entity, _as_text(document.get("entity_version")) if entity else ""
-
-    def _at(self, place: str) -> str:
-        if place.startswith(_HEADER):
-            return self._arrival.headers.get(place.removeprefix(_HEADER).lower(), "").strip()
-        value = self._document
-        for name in place.removeprefix(_JSON).split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        return _as_text(value)
-
-    @cached_property
-    def _document(self) -> Any:
-        body = self._arrival.body
-        try:
-            return _DECODER.decode(body.decode(json.detect_encoding(body)))
-        except (ValueError, RecursionError):
-            return None
+def _subject(scheme: Scheme, arrival: Arrival) -> tuple[str, str]:
+    """Entity and version: of a provider's body what can be kept, of our own envelope all, so that a flaw is told."""
+    if scheme.may_be_ours and not scheme.entity_sources:
+        return _of_envelope(arrival.document)
+    entity = first_of(arrival, scheme.entity_sources)
+    version = first_of(arrival, scheme.version_sources)
+    is_fit = entity and not _flaw("entity", entity, MAX_ENTITY)
+    return (entity, "" if _flaw_of_version(version) else version) if is_fit else ("", "")
 
 
-def _as_text(value: object) -> str:
-    if isinstance(value, str):
-        return value if value.strip() else ""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number else ""
+def _of_envelope(document: object) -> tuple[str, str]:
+    """A version alone is a version of nothing."""
+    if not isinstance(document, dict) or not document.keys() >= _ENVELOPE:
+        return "", ""
+    entity = as_text(document.get("entity"))
+    return entity, as_text(document.get("entity_version")) if entity else ""
+
+
+def _look_up(arrival: Arrival, place: str) -> str:
+    """A place that an operator named."""
+    if place.startswith(_HEADER):
+        return look_up(arrival, place)
+    try:
+        return as_text(compile_expression(place).evaluate(parse_json(arrival.body)))
+    except (ExpressionFailed, ValueError):
+        return ""
 
 
 def _flaw(what: str, text: str, limit: int) -> str:

@@ -1,90 +1,101 @@
 """Decides whether a request comes from who it claims to. Whatever was sent, it never raises."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
 from . import standard
-from .schemes import Kind, Scheme
+from .adyen import verify_adyen
+from .arrival import Arrival
+from .certificates import certificate_url, verify_certified
+from .key_forms import key_of
+from .places import look_up
+from .scheme_columns import Kind, Scheme
+from .schemes import SCHEMES
+from .signatures import verify_item_tokens, verify_signed, verify_token
+from .twilio import verify_twilio
+from .verdicts import LiveSecret, Refused, Verified, refused
 
+__all__ = ["Arrival", "LiveSecret", "Refused", "Verified", "certificate_url", "check_secret", "verify"]
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Arrival:
-    """A request as it came in. The names of its headers are in lower case."""
-
-    method: str
-    headers: Mapping[str, str]
-    body: bytes
-    query: str
-    remote_address: str
-    received_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveSecret:
-    text: str = field(repr=False)
-    hint: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verified:
-    secret_hint: str = ""  # says which secret matched, so that people see when an old one is unused
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refused:
-    reason: str  # a slug
-    detail: str  # one sentence for an operator, never for the sender
-
-
-_DETAILS = {
-    "signature-missing": "The signature header is missing.",
-    "signature-malformed": "The signature header cannot be read.",
-    "signature-mismatch": "The signature fits none of this source's live secrets.",
-    "timestamp-missing": "The timestamp header is missing.",
-    "timestamp-malformed": "The timestamp header is not a number of seconds.",
-    "timestamp-stale": "The timestamp is {age:.0f} s behind this hub's clock; {tolerance} s are allowed.",
-    "timestamp-future": "The timestamp is {age:.0f} s ahead of this hub's clock; {tolerance} s are allowed.",
-}
+_ABSENT = ("signature-missing", "token-missing")
 
 
 def verify(
-    *, scheme: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival, now: datetime
+    *,
+    scheme: Scheme,
+    secrets: Sequence[LiveSecret],
+    arrival: Arrival,
+    now: datetime,
+    certificate: str = "",
 ) -> Verified | Refused:
     """Tries every secret given; the caller leaves out the expired ones."""
     if scheme.kind is Kind.NONE:
         return Verified()
-    if not secrets:
+    if scheme.needs_secret and not secrets:
         return Refused(reason="secret-missing", detail="This source has no live secret to verify with.")
-    return _verify_standard(scheme, secrets, arrival, now)
+    try:
+        found = _verify(scheme, secrets, arrival, now, certificate)
+        return _beside(scheme, secrets, arrival, now, found) if isinstance(found, Refused) else found
+    except ValueError as error:
+        return Refused(reason="secret-unusable", detail=str(error))
 
 
 def check_secret(*, scheme: Scheme, secret: str) -> None:
     """Raises ValueError, in one sentence that does not repeat the secret, when it cannot serve the scheme."""
     if scheme.kind is Kind.STANDARD_WEBHOOKS:
         _standard_verifier((secret,))
+    elif scheme.needs_secret:
+        key_of(scheme.key_form, secret)
+
+
+def _verify(
+    row: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival, now: datetime, certificate: str
+) -> Verified | Refused:
+    match row.kind:
+        case Kind.STANDARD_WEBHOOKS:
+            return _verify_standard(row, secrets, arrival, now)
+        case Kind.TOKEN:
+            return verify_token(row, secrets, arrival)
+        case Kind.ITEM_TOKENS:
+            return verify_item_tokens(row, secrets, arrival)
+        case Kind.TWILIO:
+            return verify_twilio(row, secrets, arrival)
+        case Kind.ADYEN:
+            return verify_adyen(row, secrets, arrival)
+        case Kind.SNS | Kind.PAYPAL:
+            return verify_certified(row, arrival, now, certificate)
+    return verify_signed(row, secrets, arrival, now)
+
+
+def _beside(
+    scheme: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival, now: datetime, found: Refused
+) -> Verified | Refused:
+    """The rows named in `also`. The reason kept is the first that tells of a signature which was there."""
+    for slug in scheme.also:
+        other = _verify(SCHEMES[slug], secrets, arrival, now, "")
+        if isinstance(other, Verified):
+            return Verified(
+                secret_hint=other.secret_hint, position=other.position, scheme=slug, body=other.body
+            )
+        found = other if found.reason in _ABSENT else found
+    return found
 
 
 def _verify_standard(
-    scheme: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival, now: datetime
+    row: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival, now: datetime
 ) -> Verified | Refused:
-    try:
-        verifier = _standard_verifier(tuple(secret.text for secret in secrets))
-    except ValueError as error:
-        return Refused(reason="secret-unusable", detail=str(error))
-    found = verifier.verify(
-        message_id=arrival.headers.get(scheme.id_header),
-        timestamp=arrival.headers.get(scheme.timestamp_header),
-        signature=arrival.headers.get(scheme.signature_header),
+    found = _standard_verifier(tuple(secret.text for secret in secrets)).verify(
+        message_id=arrival.headers.get(row.id_header),
+        timestamp=look_up(arrival, row.timestamp),
+        signature=look_up(arrival, row.signature),
         body=arrival.body,
         now=now.timestamp(),
-        tolerance_s=scheme.tolerance_s,
+        tolerance_s=row.tolerance_s,
     )
     if found.reason or found.matched is None:
-        detail = _DETAILS[found.reason].format(age=abs(found.age_s or 0), tolerance=scheme.tolerance_s)
-        return Refused(reason=found.reason, detail=detail)
-    return Verified(secret_hint=secrets[found.matched].hint)
+        return refused(found.reason, age_s=found.age_s or 0, tolerance_s=row.tolerance_s)
+    return Verified(secret_hint=secrets[found.matched].hint, position=found.matched)
 
 
 # Decoding a key costs as much as the HMAC it is for.

@@ -2,9 +2,10 @@
 
 from .audit import AuditEntry
 from .event import Event, EventBody, EventKey, EventState, KeyKind
+from .handshake import Handshake
 from .party import ApiKey, Role, Subscriber
 from .refusal import Refusal
-from .source import Source, SourceSecret
+from .source import SecretPurpose, Source, SourceSecret
 
 __all__ = [
     "ApiKey",
@@ -13,9 +14,11 @@ __all__ = [
     "EventBody",
     "EventKey",
     "EventState",
+    "Handshake",
     "KeyKind",
     "Refusal",
     "Role",
+    "SecretPurpose",
     "Source",
     "SourceSecret",
     "Subscriber",

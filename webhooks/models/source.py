@@ -30,6 +30,9 @@ class Source(models.Model):
     type_from = models.CharField(
         max_length=500, blank=True, help_text="header:<name> or JMESPath; empty: the scheme's own way."
     )
+    options = models.JSONField(
+        default=dict, blank=True, help_text="What the scheme leaves to be filled in, such as public_url."
+    )
     revision = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with every change, so that no copy in memory is trusted."
     )
@@ -45,6 +48,11 @@ class Source(models.Model):
         return self.name
 
 
+class SecretPurpose(models.TextChoices):
+    SIGNING = "signing", "Signing"  # who knows it can send events
+    HANDSHAKE = "handshake", "Handshake"  # Meta's verify token: comes in the open, and proves nothing later
+
+
 class SourceSecret(models.Model):
     """One live secret of a source. Several live side by side while a sender rotates."""
 
@@ -52,8 +60,16 @@ class SourceSecret(models.Model):
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="secrets")
     sealed = SealedTextField()
     hint = models.CharField(max_length=4, help_text="The last four characters.")
+    purpose = models.CharField(max_length=12, choices=SecretPurpose, default=SecretPurpose.SIGNING)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(purpose__in=SecretPurpose.values), name="source_secret_purpose_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"…{self.hint}"

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from webhooks.deciders.schemes import Scheme, scheme
+from django.conf import settings
+
+from webhooks.deciders.options import with_options
+from webhooks.deciders.scheme_columns import Scheme
+from webhooks.deciders.schemes import scheme
 from webhooks.deciders.verify import LiveSecret
-from webhooks.models import Source, SourceSecret
+from webhooks.models import SecretPurpose, Source, SourceSecret
+
+_Secrets = tuple[tuple[LiveSecret, datetime | None], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,13 +25,17 @@ class KnownSource:
     id: UUID
     slug: str
     revision: int
-    scheme: Scheme
+    scheme: Scheme  # as the source's options make it
     id_from: str
     type_from: str
-    secrets: tuple[tuple[LiveSecret, datetime | None], ...]
+    secrets: _Secrets
+    tokens: _Secrets = ()  # for handshakes only
 
     def live_secrets(self, now: datetime) -> Sequence[LiveSecret]:
-        return [secret for secret, expires_at in self.secrets if expires_at is None or now < expires_at]
+        return _live(self.secrets, now)
+
+    def live_tokens(self, now: datetime) -> Sequence[LiveSecret]:
+        return _live(self.tokens, now)
 
 
 _known: dict[str, KnownSource] = {}
@@ -53,8 +63,25 @@ def _known_from(source: Source, secrets: Sequence[SourceSecret]) -> KnownSource:
         id=source.id,
         slug=source.slug,
         revision=source.revision,
-        scheme=scheme(source.scheme),
+        scheme=_row(source),
         id_from=source.id_from,
         type_from=source.type_from,
-        secrets=tuple((LiveSecret(text=s.sealed, hint=s.hint), s.expires_at) for s in secrets),
+        secrets=_of(SecretPurpose.SIGNING, secrets),
+        tokens=_of(SecretPurpose.HANDSHAKE, secrets),
     )
+
+
+def _row(source: Source) -> Scheme:
+    base = settings.HUB_PUBLIC_URL
+    usual = {"public_url": f"{base}/in/{source.slug}"} if base else {}
+    return with_options(scheme(source.scheme), usual | source.options)
+
+
+def _of(purpose: SecretPurpose, secrets: Sequence[SourceSecret]) -> _Secrets:
+    return tuple(
+        (LiveSecret(text=s.sealed, hint=s.hint), s.expires_at) for s in secrets if s.purpose == purpose
+    )
+
+
+def _live(secrets: _Secrets, now: datetime) -> Sequence[LiveSecret]:
+    return [secret for secret, expires_at in secrets if expires_at is None or now < expires_at]

@@ -3,22 +3,26 @@
 Nothing is accepted before the commit that holds the event.
 """
 
-import hashlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
-from django.db import Error, OperationalError
+from django.db import Error, OperationalError, transaction
 from prometheus_client import Counter
 
 from webhooks import store
-from webhooks.deciders.identify import Identity, identify
-from webhooks.deciders.redaction import mask
+from webhooks.deciders import handshakes
+from webhooks.deciders.scheme_columns import Reply
 from webhooks.deciders.schemes import UnknownScheme
-from webhooks.deciders.verify import Arrival, Refused, Verified, verify
+from webhooks.deciders.verify import Arrival, Refused
 from webhooks.ids import public_id
 from webhooks.sealing import Unreadable
 
+from .certificates import CertificateUnavailable
+from .handshakes import record
+from .judge import NO_METHOD, Asked, Part, judge
 from .known_sources import KnownSource, load, recall
 from .refuse import refuse
 
@@ -32,7 +36,16 @@ _TRIES = 3  # for a source that changes while we decide; then the sender tries a
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
-    body: dict[str, str]
+    body: Mapping[str, Any] | str  # a mapping is sent as JSON, a text as it is
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Settled = store.Stored | store.Duplicate | store.Conflict
+
+
+class _Changed(Exception):  # noqa: N818  # it rolls a batch back
+    """The source is no longer as we knew it."""
 
 
 UNKNOWN_SOURCE = Answer(404, {"detail": "There is no such source."})
@@ -49,6 +62,8 @@ def receive(*, slug: str, arrival: Arrival) -> Answer:
         return _receive(slug, arrival)
     except OperationalError as error:
         logger.warning("A request for %s could not be stored: %s", slug, str(error).strip())
+    except CertificateUnavailable as error:
+        logger.warning("A request for %s could not be verified: %s", slug, error)
     except (Error, Unreadable, UnknownScheme):
         logger.exception("A request for %s could not be stored.", slug)
     count(slug, "unavailable")
@@ -68,52 +83,53 @@ def _receive(slug: str, arrival: Arrival) -> Answer:
         if source is None:
             count(slug, "unknown-source")
             return UNKNOWN_SOURCE
-        judged = _judge(source, arrival)
-        if isinstance(judged, Refused) and is_fresh:
-            return _refused(source, arrival, judged)
-        if isinstance(judged, store.Fact):
-            verdict = store.store(judged)
-            if not isinstance(verdict, store.SourceChanged):
-                return _settled(source, arrival, verdict)
+        judged = judge(source, arrival)
+        if isinstance(judged, Refused | Asked):
+            if is_fresh:
+                return _told(source, arrival, judged)
+        elif verdicts := _store(judged):
+            return _settled(source, judged, verdicts)
         # Refused by a copy that may be old, or the copy was old: once more, with the source as it is.
         source = None
     count(slug, "unavailable")
     return UNAVAILABLE
 
 
-def _judge(source: KnownSource, arrival: Arrival) -> store.Fact | Refused:
-    now = arrival.received_at
-    verified = verify(scheme=source.scheme, secrets=source.live_secrets(now), arrival=arrival, now=now)
-    if isinstance(verified, Refused):
-        return verified
-    identity = identify(
-        scheme=source.scheme, id_from=source.id_from, type_from=source.type_from, arrival=arrival
-    )
-    return identity if isinstance(identity, Refused) else _fact(source, arrival, verified, identity)
+def _store(parts: Sequence[Part]) -> list[Settled]:
+    """Nothing when the source has changed in between. A batch is one transaction."""
+    if len(parts) == 1:
+        verdict = store.store(parts[0].fact)
+        return [] if isinstance(verdict, store.SourceChanged) else [verdict]
+    verdicts: list[Settled] = []
+    try:
+        with transaction.atomic():
+            for part in parts:
+                verdict = store.store(part.fact)
+                if isinstance(verdict, store.SourceChanged):
+                    raise _Changed
+                verdicts.append(verdict)
+    except _Changed:
+        return []
+    return verdicts
 
 
-def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: Identity) -> store.Fact:
-    body_digest = hashlib.sha256(arrival.body).digest()
-    is_named = identity.kind == "id"
-    hint = f" …{verified.secret_hint}" if verified.secret_hint else ""
-    return store.Fact(
-        source_id=source.id,
-        source_revision=source.revision,
-        kind=identity.kind,
-        key_digest=hashlib.sha256(identity.external_id.encode()).digest() if is_named else body_digest,
-        external_id=identity.external_id,
-        event_type=identity.event_type,
-        occurred_at=identity.occurred_at,
-        received_at=arrival.received_at,
-        body=arrival.body,
-        body_digest=body_digest,
-        content_type=arrival.headers.get("content-type", "")[:200],
-        headers=mask(arrival.headers.items())[0],
-        verified_by=source.scheme.slug + hint,
-        operation_id=identity.operation_id,
-        entity=identity.entity,
-        entity_version=identity.entity_version,
-    )
+def _told(source: KnownSource, arrival: Arrival, judged: Refused | Asked) -> Answer:
+    if isinstance(judged, Asked):
+        follow_up = judged.handshake.follow_up(arrival)
+        record(
+            source_id=source.id,
+            name=judged.handshake.name,
+            at=arrival.received_at,
+            status=judged.reply.status,
+            external_id=judged.external_id,
+            follow_up=follow_up,
+        )
+        count(source.slug, "handshake")
+        return _answer(judged.reply)
+    if judged.reason == NO_METHOD:
+        count(source.slug, "method-not-allowed")
+        return not_allowed(_methods(source))
+    return _refused(source, arrival, judged)
 
 
 def _refused(source: KnownSource, arrival: Arrival, refused: Refused) -> Answer:
@@ -123,25 +139,45 @@ def _refused(source: KnownSource, arrival: Arrival, refused: Refused) -> Answer:
     return Answer(422, {"detail": refused.detail}) if refused.reason == "identity-invalid" else UNVERIFIED
 
 
-def _settled(
-    source: KnownSource, arrival: Arrival, verdict: store.Stored | store.Duplicate | store.Conflict
-) -> Answer:
+def _settled(source: KnownSource, parts: Sequence[Part], verdicts: Sequence[Settled]) -> Answer:
+    told = [_word(source, part.arrival, verdict) for part, verdict in zip(parts, verdicts, strict=True)]
+    for each in told:
+        count(source.slug, each["status"])
+    if source.scheme.reply:
+        return _answer(source.scheme.reply)
+    is_new = any(each["status"] == "accepted" for each in told)
+    if len(told) == 1:
+        return Answer(202 if is_new else 200, told[0])
+    return Answer(202 if is_new else 200, {"status": "accepted" if is_new else "duplicate", "events": told})
+
+
+def _word(source: KnownSource, arrival: Arrival, verdict: Settled) -> dict[str, str]:
     event = public_id("event", verdict.event_id)
     match verdict:
         case store.Stored():
-            status, word = 202, "accepted"
+            return {"status": "accepted", "event": event}
         case store.Duplicate():
-            status, word = 200, "duplicate"
-        case store.Conflict():
-            # 200, since sending it again would not help; the Refusal tells a person.
-            status, word = 200, "conflict"
-            detail = "This id came before, with another body."
-            refuse(
-                source_id=source.id,
-                arrival=arrival,
-                reason="id-conflict",
-                detail=detail,
-                event_id=verdict.event_id,
-            )
-    count(source.slug, word)
-    return Answer(status, {"status": word, "event": event})
+            return {"status": "duplicate", "event": event}
+    # Taken with 200, since sending it again would not help; the Refusal tells a person.
+    refuse(
+        source_id=source.id,
+        arrival=arrival,
+        reason="id-conflict",
+        detail="This id came before, with another body.",
+        event_id=verdict.event_id,
+    )
+    return {"status": "conflict", "event": event}
+
+
+def not_allowed(methods: Sequence[str]) -> Answer:
+    detail = {"detail": "Nothing is taken here by this method."}
+    return Answer(405, detail, headers={"Allow": ", ".join(methods)})
+
+
+def _methods(source: KnownSource) -> tuple[str, ...]:
+    asked = handshakes.methods(source.scheme.handshakes)
+    return tuple(dict.fromkeys((*source.scheme.methods, *asked)))
+
+
+def _answer(reply: Reply) -> Answer:
+    return Answer(reply.status, reply.body, reply.content_type, reply.headers or {})

@@ -15,15 +15,19 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from webhooks.deciders.identify import check_place
+from webhooks.deciders.options import check_options
 from webhooks.deciders.schemes import UnknownScheme, scheme
 from webhooks.deciders.verify import check_secret
-from webhooks.models import Source, SourceSecret, Subscriber
+from webhooks.models import SecretPurpose, Source, SourceSecret, Subscriber
 
 from . import audit
 
 
 class SourceChanges(TypedDict, total=False):
-    """What may be changed. A `secret` replaces all live ones at once; `add_secret` lets them overlap."""
+    """What may be changed. A `secret` replaces all live ones at once; `add_secret` lets them overlap.
+
+    A `handshake_token` is one that the provider sends in the open to ask whether we are the right door.
+    """
 
     name: str
     slug: str
@@ -33,6 +37,8 @@ class SourceChanges(TypedDict, total=False):
     subscriber: Subscriber | None
     id_from: str
     type_from: str
+    options: dict[str, Any]
+    handshake_token: str
 
 
 def create_source(
@@ -45,6 +51,8 @@ def create_source(
     subscriber: Subscriber | None = None,
     id_from: str = "",
     type_from: str = "",
+    options: dict[str, Any] | None = None,
+    handshake_token: str = "",
     actor: str,
     user: User | None = None,
 ) -> Source:
@@ -57,12 +65,15 @@ def create_source(
         subscriber=subscriber,
         id_from=id_from,
         type_from=type_from,
+        options={} if options is None else options,
     )
     with transaction.atomic():
         _check(source, [secret] if secret else [])
         source.save(force_insert=True)
         if secret:
             _keep_secret(source, secret)
+        if handshake_token:
+            _keep_secret(source, handshake_token, SecretPurpose.HANDSHAKE)
         _record(source, "create", actor, user, after=_shown(source))
     return source
 
@@ -71,7 +82,7 @@ def update_source(
     *, source_id: UUID, actor: str, user: User | None = None, **changes: Unpack[SourceChanges]
 ) -> Source:
     """Raises ValidationError, by field, or Source.DoesNotExist."""
-    secret = changes.pop("secret", "")
+    secret, token = changes.pop("secret", ""), changes.pop("handshake_token", "")
     with transaction.atomic():
         source = _locked(source_id)
         before = _shown(source)
@@ -79,22 +90,31 @@ def update_source(
             setattr(source, name, value)
         _check(source, [secret] if secret else _live_secrets(source))
         if secret:
-            _expire(source.secrets.all())
-            _keep_secret(source, secret)
+            _replace(source, secret, SecretPurpose.SIGNING)
+        if token:
+            _replace(source, token, SecretPurpose.HANDSHAKE)
         _save(source)
-        after = _shown(source) | ({"replaced": "the secret"} if secret else {})
+        replaced = [what for what, text in (("the secret", secret), ("the handshake token", token)) if text]
+        after = _shown(source) | ({"replaced": " and ".join(replaced)} if replaced else {})
         _record(source, "update", actor, user, before=before, after=after)
     return source
 
 
-def add_secret(*, source_id: UUID, secret: str, actor: str, user: User | None = None) -> SourceSecret:
+def add_secret(
+    *,
+    source_id: UUID,
+    secret: str,
+    actor: str,
+    user: User | None = None,
+    purpose: SecretPurpose = SecretPurpose.SIGNING,
+) -> SourceSecret:
     """One more live secret, beside those there are. Raises ValidationError or Source.DoesNotExist."""
     with transaction.atomic():
         source = _locked(source_id)
-        _check(source, [secret])
-        added = _keep_secret(source, secret)
+        _check(source, [secret] if purpose is SecretPurpose.SIGNING else _live_secrets(source))
+        added = _keep_secret(source, secret, purpose)
         _save(source)
-        _record(source, "add-secret", actor, user, after={"hint": added.hint})
+        _record(source, "add-secret", actor, user, after={"hint": added.hint, "purpose": purpose.value})
     return added
 
 
@@ -132,6 +152,7 @@ def _check(source: Source, secrets: Iterable[str]) -> None:
         errors |= error.message_dict
     for field in ("id_from", "type_from"):
         errors |= _flaw_of_place(field, getattr(source, field))
+    errors |= _flaw_of_options(source)
     errors |= _flaw_of_secrets(source.scheme, list(secrets))
     if errors:
         raise ValidationError(errors)
@@ -143,6 +164,16 @@ def _flaw_of_place(field: str, place: str) -> dict[str, list[str]]:
             check_place(place)
     except ValueError as error:
         return {field: [str(error)]}
+    return {}
+
+
+def _flaw_of_options(source: Source) -> dict[str, list[str]]:
+    try:
+        check_options(scheme(source.scheme), source.options)
+    except UnknownScheme:
+        return {}  # which is told of the scheme itself
+    except ValueError as error:
+        return {"options": [str(error)]}
     return {}
 
 
@@ -162,8 +193,14 @@ def _flaw_of_secrets(slug: str, secrets: list[str]) -> dict[str, list[str]]:
 
 
 def _live_secrets(source: Source) -> list[str]:
-    live = source.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    signing = source.secrets.filter(purpose=SecretPurpose.SIGNING)
+    live = signing.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
     return [secret.sealed for secret in live]
+
+
+def _replace(source: Source, secret: str, purpose: SecretPurpose) -> None:
+    _expire(source.secrets.filter(purpose=purpose))
+    _keep_secret(source, secret, purpose)
 
 
 def _expire(secrets: Any) -> None:
@@ -171,12 +208,12 @@ def _expire(secrets: Any) -> None:
     secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now)).update(expires_at=now)
 
 
-def _keep_secret(source: Source, secret: str) -> SourceSecret:
-    return SourceSecret.objects.create(source=source, sealed=secret, hint=secret[-4:])
+def _keep_secret(source: Source, secret: str, purpose: SecretPurpose = SecretPurpose.SIGNING) -> SourceSecret:
+    return SourceSecret.objects.create(source=source, sealed=secret, hint=secret[-4:], purpose=purpose)
 
 
 def _shown(source: Source) -> dict[str, Any]:
-    names = ("name", "slug", "scheme", "is_enabled", "id_from", "type_from")
+    names = ("name", "slug", "scheme", "is_enabled", "id_from", "type_from", "options")
     owner = str(source.subscriber_id) if source.subscriber_id else None
     return {name: getattr(source, name) for name in names} | {"subscriber": owner}
 

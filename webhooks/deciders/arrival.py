@@ -1,0 +1,50 @@
+"""A request as it came in, and its body read as JSON or as a form. It judges nothing and never raises."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qs
+
+_MOST_FIELDS = 1_000  # of a form; an honest one has dozens
+# Numbers stay the text they were sent as: exact for ids, and safe with 5,000 digits.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """The names of its headers are in lower case."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    query: str
+    remote_address: str
+    received_at: datetime
+
+    @cached_property
+    def document(self) -> Any:
+        """The body as JSON, parsed once and only if somebody asks; None when it is no JSON."""
+        try:
+            return _DECODER.decode(self.body.decode(json.detect_encoding(self.body)))
+        except (ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def form(self) -> Mapping[str, list[str]]:
+        """The body's fields, each with its values in their order; none when it is no form."""
+        return _fields(self.body.decode("utf-8", "replace"))
+
+    @cached_property
+    def parameters(self) -> Mapping[str, list[str]]:
+        """The query string's, likewise."""
+        return _fields(self.query)
+
+
+def _fields(text: str) -> Mapping[str, list[str]]:
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return {}

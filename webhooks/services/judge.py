@@ -1,0 +1,111 @@
+"""Judges one request by a source as we know it: a handshake, refused, or the events it holds. It stores nothing."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from webhooks import store
+from webhooks.deciders import handshakes
+from webhooks.deciders.batches import bodies_of
+from webhooks.deciders.handshakes import Handshake, Keys
+from webhooks.deciders.identify import Identity, identify
+from webhooks.deciders.redaction import mask
+from webhooks.deciders.sameness import digest_of
+from webhooks.deciders.scheme_columns import Reply
+from webhooks.deciders.verify import Arrival, LiveSecret, Refused, Verified, certificate_url, verify
+
+from .certificates import certificate_at
+from .known_sources import KnownSource
+
+NO_METHOD = "method-not-allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request was a handshake."""
+
+    handshake: Handshake
+    reply: Reply
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One event of a request, as far as it can be told apart, and what would be stored of it."""
+
+    arrival: Arrival
+    fact: store.Fact
+
+
+def judge(source: KnownSource, arrival: Arrival) -> list[Part] | Refused | Asked:
+    now, row = arrival.received_at, source.scheme
+    if asked := handshakes.find(row.handshakes, arrival, is_signed=False):
+        return Asked(asked, asked.reply(arrival, Keys(tokens=source.live_tokens(now))))
+    if arrival.method not in row.methods:
+        return Refused(reason=NO_METHOD, detail="Only a handshake comes by this method.")
+    secrets = source.live_secrets(now)
+    verified = _verified(source, secrets, arrival)
+    if isinstance(verified, Refused):
+        return verified
+    if asked := handshakes.find(row.handshakes, arrival, is_signed=True):
+        return _asked(source, asked, arrival, secrets[verified.position] if secrets else None)
+    if verified.body is not None:
+        arrival = replace(arrival, body=verified.body)
+    return _parts(source, arrival, verified)
+
+
+def _verified(source: KnownSource, secrets: Sequence[LiveSecret], arrival: Arrival) -> Verified | Refused:
+    row, certificate = source.scheme, ""
+    if row.needs_certificate:
+        url = certificate_url(row, arrival)
+        certificate = "" if isinstance(url, Refused) else certificate_at(url)
+    return verify(
+        scheme=row, secrets=secrets, arrival=arrival, now=arrival.received_at, certificate=certificate
+    )
+
+
+def _asked(source: KnownSource, handshake: Handshake, arrival: Arrival, matched: LiveSecret | None) -> Asked:
+    identity = identify(
+        scheme=source.scheme, id_from=source.id_from, type_from=source.type_from, arrival=arrival
+    )
+    named = identity.external_id if isinstance(identity, Identity) and identity.kind == "id" else ""
+    reply = handshake.reply(arrival, Keys(matched=matched))
+    return Asked(handshake, reply, named)
+
+
+def _parts(source: KnownSource, arrival: Arrival, verified: Verified) -> list[Part] | Refused:
+    """All or nothing: one event that cannot be named refuses its neighbours too, for they share one answer."""
+    parts = []
+    for body in bodies_of(source.scheme, arrival):
+        part = arrival if body is arrival.body else replace(arrival, body=body)
+        identity = identify(
+            scheme=source.scheme, id_from=source.id_from, type_from=source.type_from, arrival=part
+        )
+        if isinstance(identity, Refused):
+            return identity
+        parts.append(Part(part, _fact(source, part, verified, identity)))
+    return parts
+
+
+def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: Identity) -> store.Fact:
+    body_digest = digest_of(source.scheme, arrival.body)
+    is_named = identity.kind == "id"
+    hint = f" …{verified.secret_hint}" if verified.secret_hint else ""
+    return store.Fact(
+        source_id=source.id,
+        source_revision=source.revision,
+        kind=identity.kind,
+        key_digest=hashlib.sha256(identity.external_id.encode()).digest() if is_named else body_digest,
+        external_id=identity.external_id,
+        event_type=identity.event_type,
+        occurred_at=identity.occurred_at,
+        received_at=arrival.received_at,
+        body=arrival.body,
+        body_digest=body_digest,
+        content_type=arrival.headers.get("content-type", "")[:200],
+        headers=mask(arrival.headers.items())[0],
+        verified_by=(verified.scheme or source.scheme.slug) + hint,
+        operation_id=identity.operation_id,
+        entity=identity.entity,
+        entity_version=identity.entity_version,
+    )
