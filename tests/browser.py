@@ -6,7 +6,6 @@ foreign host, an answer of 400 and above, and, where `check_access` is asked, a 
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-CHROMIUM = os.environ.get("CONSOLE_CHROME") or shutil.which("chromium") or shutil.which("google-chrome")
+from tests.chromium import CHROMIUM
+
 IS_REQUIRED = os.environ.get("CI", "").lower() in {"true", "1"}
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests import postgresql
-from tests.browser import CHROMIUM
+from tests.chromium import CHROMIUM
 
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
