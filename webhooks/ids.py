@@ -40,6 +40,12 @@ def uuid7() -> uuid.UUID:
     return uuid.UUID(int=value | random.getrandbits(62))  # noqa: S311 (a name, not a secret)
 
 
+def trace_id() -> uuid.UUID:
+    """A random name for a cascade (W3C Trace Context, section 3.2.2.3). It asks the system for no entropy: nothing is
+    guarded by it, and that call would let every other thread go first."""
+    return uuid.UUID(int=random.getrandbits(128), version=4)  # noqa: S311
+
+
 def public_id(kind: str, value: uuid.UUID) -> str:
     """The id as people and other services see it: `public_id("delivery", …)` → `dlv_0192…`."""
     return f"{PREFIXES[kind]}_{value.hex}"

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from webhooks import wake
-from webhooks.ids import uuid7
+from webhooks.ids import trace_id, uuid7
 from webhooks.models import EventKey
 from webhooks.receipt_sql import insert
 
@@ -100,7 +100,7 @@ def _values(fact: Fact, event_id: UUID) -> dict[str, Any]:
     return {
         "key_id": uuid7(),
         "event_id": event_id,
-        "trace_id": uuid4(),
+        "trace_id": trace_id(),
         "window_start": fact.received_at - timedelta(seconds=settings.HUB_FINGERPRINT_WINDOW_S),
         "source_id": fact.source_id,
         "source_revision": fact.source_revision,

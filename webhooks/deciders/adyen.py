@@ -6,6 +6,7 @@ from typing import Any
 
 from .arrival import Arrival
 from .key_forms import key_of
+from .mac import mac
 from .places import as_text
 from .scheme_columns import Scheme
 from .signatures import decoded
@@ -26,7 +27,7 @@ def verify_adyen(row: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival) -
     contents = [_content(item) for item in items]
     for position, secret in enumerate(secrets):
         key = key_of(row.key_form, secret.text)
-        expected = [hmac.digest(key, content, row.algorithm) for content in contents]  # type: ignore[arg-type]
+        expected = [mac(key, content, row.algorithm) for content in contents]  # type: ignore[arg-type]
         if all(hmac.compare_digest(a or b"", b) for a, b in zip(given, expected, strict=True)):
             return Verified(secret_hint=secret.hint, position=position)
     return refused("signature-mismatch")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from .arrival import Arrival
+from .mac import mac
 from .places import look_up
 from .scheme_columns import Reply
 from .verdicts import LiveSecret
@@ -77,7 +78,7 @@ def _slack(arrival: Arrival, keys: Keys) -> Reply:
 def _zoom(arrival: Arrival, keys: Keys) -> Reply:
     token = look_up(arrival, "json:payload.plainToken")
     key = keys.matched.text.encode() if keys.matched else b""
-    encrypted = hmac.digest(key, token.encode("utf-8", "surrogatepass"), "sha256").hex()
+    encrypted = mac(key, token.encode("utf-8", "surrogatepass"), "sha256").hex()
     body = json.dumps({"plainToken": token, "encryptedToken": encrypted}, separators=(",", ":"))
     return Reply(content_type="application/json", body=body)
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from .arrival import Arrival
 from .body_forms import body_in, url_in
 from .key_forms import Key, key_of
+from .mac import mac
 from .places import look_up
 from .scheme_columns import Scheme, Unit
 from .verdicts import LiveSecret, Refused, Verified, refused
@@ -226,7 +227,7 @@ def _matching(
 
 def _is_signed(row: Scheme, key: Key, signature: bytes, content: bytes) -> bool:
     if isinstance(key, bytes):
-        return hmac.compare_digest(signature, hmac.digest(key, content, row.algorithm))
+        return hmac.compare_digest(signature, mac(key, content, row.algorithm))
     try:
         if isinstance(key, Ed25519PublicKey):
             key.verify(signature, content)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from .mac import mac
+
 SYMMETRIC, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
 SHORTEST_KEY, LONGEST_KEY = 24, 64  # bytes of a symmetric secret, by the specification
@@ -59,7 +61,7 @@ class Signer:
 
     def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
         content = f"{message_id}.{timestamp}.".encode() + body
-        parts = ["v1," + _encode(hmac.digest(key, content, "sha256")) for key in self._symmetric]
+        parts = ["v1," + _encode(mac(key, content, "sha256")) for key in self._symmetric]
         parts += ["v1a," + _encode(key.sign(content)) for key in self._private]
         return " ".join(parts)
 
@@ -127,7 +129,7 @@ class Verifier:
     def _matching(self, elements: Sequence[tuple[str, bytes]], content: bytes) -> int | None:
         for position, key in enumerate(self._keys):
             if isinstance(key, bytes):
-                expected = hmac.digest(key, content, "sha256")
+                expected = mac(key, content, "sha256")
                 found = any(v == "v1" and hmac.compare_digest(given, expected) for v, given in elements)
             else:
                 found = any(v == "v1a" and _is_signed(key, given, content) for v, given in elements)

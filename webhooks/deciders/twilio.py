@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from .arrival import Arrival
 from .key_forms import key_of
+from .mac import mac
 from .places import look_up
 from .scheme_columns import Scheme
 from .signatures import decoded, signed_url
@@ -49,7 +50,7 @@ def _matching(
     for position, secret in enumerate(secrets):
         key = key_of(row.key_form, secret.text)
         for content in contents:
-            expected = hmac.digest(key, content.encode("utf-8", "surrogatepass"), algorithm)  # type: ignore[arg-type]
+            expected = mac(key, content.encode("utf-8", "surrogatepass"), algorithm)  # type: ignore[arg-type]
             if hmac.compare_digest(signature, expected):
                 return position
     return None
