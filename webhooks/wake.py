@@ -17,6 +17,9 @@ EVENTS = "weir_events"  # events wait for a router
 LANES = "weir_lanes"  # a lane has work it may sleep over
 _COALESCE_S = 0.005  # rings this close together become one NOTIFY; dispatchers gain nothing from more
 
+# A NOTIFY writes a commit record; waiting for the disk to have it would only delay the next ring.
+_UNFLUSHED = "SET synchronous_commit TO off"
+
 _Rings = SimpleQueue[str | None]
 _lock = threading.Lock()
 _rings: _Rings = SimpleQueue()
@@ -60,7 +63,8 @@ def _pass_on(rings: _Rings) -> None:
         rung = {rings.get()}
         while not rings.empty():
             rung.add(rings.get())
-        _notify([channel for channel in rung if channel])
+        if channels := [channel for channel in rung if channel]:
+            _notify(channels)
         time.sleep(_COALESCE_S)
     connection.close()
 
@@ -71,8 +75,7 @@ def _notify(channels: Iterable[str]) -> None:
     for _ in range(2):
         try:
             with connection.cursor() as cursor:
-                for channel in channels:
-                    cursor.execute(f"NOTIFY {channel}")
+                cursor.execute(f"{_UNFLUSHED}; {'; '.join(f'NOTIFY {channel}' for channel in channels)}")
             return
         except Error:
             connection.close()
