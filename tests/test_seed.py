@@ -1,11 +1,25 @@
 """The made-up month: as large as asked for, true to the schema, and never poured over a hub that is in use."""
 
+import json
+
 import pytest
 from django.core.management import CommandError, call_command
-from django.db.models import Max, Min
+from django.db.models import F, Max, Min, Sum
 from django.utils import timezone
 
-from deliveries.models import Attempt, DeadLetter, Delivery, Exchange, Issue, Lane
+from deliveries.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Exchange,
+    Issue,
+    Lane,
+    Rollup,
+    RollupFailure,
+    Tally,
+)
+from deliveries.models.rollup import EVERY
+from deliveries.services.folding import fold
 from tests import make
 from webhooks.models import Event, EventBody
 
@@ -42,6 +56,51 @@ def test_what_it_makes_hangs_together() -> None:
     )
 
 
+def test_its_slices_say_what_its_attempts_say() -> None:
+    seed()
+    tries, delivered = Attempt.objects.count(), Attempt.objects.filter(outcome="ok").count()
+    deaths = DeadLetter.objects.count()
+    for width_s in (3_600, 86_400):
+        for which in (
+            Rollup.objects.filter(subscription_id=EVERY),
+            Rollup.objects.exclude(subscription_id=EVERY),
+        ):
+            told = which.filter(width_s=width_s).aggregate(
+                tries=Sum("attempts"), delivered=Sum(F("delivered_first") + F("delivered_retry")),
+                dead=Sum("dead"), retried=Sum("retried"),
+            )  # fmt: skip
+            assert told == {
+                "tries": tries, "delivered": delivered, "dead": deaths, "retried": tries - delivered - deaths
+            }  # fmt: skip
+        failures = RollupFailure.objects.filter(width_s=width_s, subscription_id=EVERY)
+        assert failures.aggregate(sum=Sum("failures"))["sum"] == tries - delivered
+
+
+def test_its_slices_are_those_that_folding_makes() -> None:
+    seed(400)
+    columns = [field.attname for field in Rollup._meta.fields if field.name != "id"]
+    made = set(Rollup.objects.filter(width_s__gte=3_600).values_list(*columns))
+    Rollup.objects.all().delete()
+    ids = [key.hex for key in Attempt.objects.values_list("pk", flat=True)]
+    deaths = [
+        {
+            "lane": lane.hex,
+            "second": int(at.timestamp()),
+            "attempt": Attempt.objects.filter(delivery=of).latest("number").pk.hex,
+        }
+        for lane, at, of in DeadLetter.objects.values_list("subscription_id", "died_at", "delivery_id")
+    ]
+    Tally.objects.create(
+        settled_at=timezone.now(),
+        attempts=json.dumps(ids),
+        failed="[]",
+        deaths=json.dumps(deaths),
+        length=len(ids),
+    )
+    fold()
+    assert set(Rollup.objects.filter(width_s__gte=3_600).values_list(*columns)) == made
+
+
 def test_a_hub_that_holds_events_is_left_alone_unless_forced() -> None:
     make.event()
     with pytest.raises(CommandError, match="This hub is not empty"):
@@ -50,6 +109,8 @@ def test_a_hub_that_holds_events_is_left_alone_unless_forced() -> None:
     seed(200, force=True)
     seed(200, force=True, luck=2)
     assert 400 <= Delivery.objects.count() <= 404
+    days = Rollup.objects.filter(width_s=86_400, subscription_id=EVERY)
+    assert days.aggregate(tries=Sum("attempts"))["tries"] == Attempt.objects.count()
 
 
 @pytest.mark.parametrize("wrong", [{"deliveries": 0}, {"deliveries": -5}])

@@ -119,15 +119,15 @@ SQLITE = Dialect(
     every=f"'{EVERY.hex}'",
 )
 
-_BUCKET = (
+BUCKET_OF = (
     "CASE "
     + " ".join(f"WHEN a.duration_ms <= {edge} THEN {number}" for number, edge in enumerate(EDGES_MS))
     + f" ELSE {len(EDGES_MS)} END"
 )
 _FAULTS = ", ".join(f"'{outcome.value}'" for outcome in sorted(ENDPOINT_FAULTS))
 # A refused connection says nothing of how fast an endpoint is; one that ran out of time does.
-_TIMED = "(a.status IS NOT NULL OR a.outcome = 'timeout')"
-_SUMS = {
+IS_TIMED = "(a.status IS NOT NULL OR a.outcome = 'timeout')"
+SUMS = {
     "attempts": "COUNT(number)",
     "replays": f"COUNT(*) FILTER (WHERE phase = {Phase.REPLAY.value})",
     "delivered_first": "COUNT(*) FILTER (WHERE outcome = 'ok' AND number = 1)",
@@ -142,13 +142,13 @@ _SUMS = {
 def _sums(dialect: Dialect) -> str:
     facts = f"""
         SELECT d.subscription_id, {dialect.minute} AS minute, a.number, a.phase, a.outcome,
-               CASE WHEN {_TIMED} THEN a.duration_ms ELSE 0 END AS took_ms,
-               CASE WHEN {_TIMED} THEN {_BUCKET} END AS bucket,
+               CASE WHEN {IS_TIMED} THEN a.duration_ms ELSE 0 END AS took_ms,
+               CASE WHEN {IS_TIMED} THEN {BUCKET_OF} END AS bucket,
                a.id IN (SELECT attempt_id FROM {dialect.deaths} WHERE attempt_id IS NOT NULL) AS is_last
         FROM {dialect.attempts.format(column="attempts")}
         UNION ALL
         SELECT subscription_id, second - second % 60, NULL, NULL, NULL, 0, NULL, NULL FROM {dialect.deaths}"""  # noqa: S608
-    return _upsert(dialect, table="deliveries_rollup", keys=(), facts=facts, sums=_SUMS)
+    return _upsert(dialect, table="deliveries_rollup", keys=(), facts=facts, sums=SUMS)
 
 
 def _failures(dialect: Dialect) -> str:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from deliveries.seeding.history import History
+from deliveries.seeding.slices import sum_up
 from deliveries.seeding.world import make_world
 from webhooks.models import Event, Source
 
@@ -31,6 +32,8 @@ class Command(BaseCommand):
         with transaction.atomic():
             senders = make_world(chance, subscriptions=subscriptions, now=now)
             History(chance, senders, now=now).write(deliveries)
+            consumers = {each.subscription.pk for sender in senders for each in sender.consumers}
+            sum_up(sorted(consumers), now=now)
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
         self.stdout.write(f"Made {deliveries:,} deliveries in {time.monotonic() - started:.0f} s.")
