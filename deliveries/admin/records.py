@@ -15,6 +15,7 @@ from deliveries.models import (
     DeadLetter,
     DeliveryBody,
     DepthSample,
+    DepthSlice,
     EntityVersion,
     Exchange,
     Issue,
@@ -122,9 +123,15 @@ class SeatAdmin(History):
 
 @admin.register(DepthSample)
 class DepthSampleAdmin(History):
-    list_display = ("subscription", "pending", "due", "oldest_due_at", "dead", "sampled_at")
+    list_display = ("subscription", "pending", "due", "oldest_due_at", "retrying", "dead", "sampled_at")
     list_select_related = ("subscription",)
     ids: ClassVar = {"subscription": "pk"}
+
+
+@admin.register(DepthSlice)
+class DepthSliceAdmin(History):
+    list_display = ("starts_at", "width_s", "due", "retrying", "held")
+    list_filter = ("width_s",)
 
 
 @admin.register(Notice)

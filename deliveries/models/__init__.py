@@ -17,7 +17,7 @@ from .lane import (
     Seat,
 )
 from .replay import Replay, ReplayItem
-from .rollup import Rollup, RollupFailure, Tally
+from .rollup import DepthSlice, Rollup, RollupFailure, Tally
 from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "DeliveryBody",
     "DeliveryState",
     "DepthSample",
+    "DepthSlice",
     "EntityVersion",
     "Exchange",
     "Hold",

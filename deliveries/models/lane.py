@@ -184,6 +184,9 @@ class DepthSample(models.Model):
     pending = models.PositiveIntegerField(default=0)
     due = models.PositiveIntegerField(default=0)
     oldest_due_at = models.DateTimeField(null=True, blank=True)
+    retrying = models.PositiveIntegerField(default=0, help_text="Of what is pending, what was tried before.")
+    retry_5m = models.PositiveIntegerField(default=0, help_text="Of these, what is due within 5 minutes.")
+    retry_1h = models.PositiveIntegerField(default=0, help_text="Of these, what is due within an hour.")
     dead = models.PositiveIntegerField(default=0)
     sampled_at = models.DateTimeField(default=timezone.now)
 

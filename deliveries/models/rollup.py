@@ -123,3 +123,25 @@ class RollupFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.failures} × {self.outcome}"
+
+
+class DepthSlice(models.Model):
+    """How deep all lanes together were at most in one slice of time, of those moments at which they were sampled."""
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    width_s = models.IntegerField(help_text="60, 900 or 3600.")
+    due = models.IntegerField(default=0, help_text="In lanes that move.")
+    retrying = models.IntegerField(default=0, help_text="In lanes that move.")
+    held = models.IntegerField(default=0, help_text="Pending in lanes that do not move.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["width_s", "starts_at"], name="depth_slice_unique"),
+            models.CheckConstraint(
+                condition=models.Q(width_s__in=WIDTHS[:3]), name="depth_slice_width_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.due} due"

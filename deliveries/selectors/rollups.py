@@ -3,19 +3,21 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BigIntegerField, F, Func, Q, QuerySet, Sum
+from django.db.models import BigIntegerField, F, Func, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from deliveries.deciders.latency import BUCKETS, percentile
-from deliveries.models import Rollup, RollupFailure
+from deliveries.models import DepthSlice, Rollup, RollupFailure
 from deliveries.models.rollup import EVERY, WIDTHS
 
 BUCKET_NAMES = tuple(f"took_{number:02}" for number in range(BUCKETS))
 COUNTS = ("attempts", "replays", "delivered_first", "delivered_retry", "retried", "dead", "faults")
 STRIP_STEPS = 24
+WIDEST_DEPTH_S = 3_600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +93,12 @@ class Figures:
         ended = self.delivered + self.dead
         return self.delivered / ended if ended else None
 
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            **{name: getattr(self, name) + getattr(other, name) for name in (*COUNTS, "latency_ms")},
+            took=tuple(one + two for one, two in zip_longest(self.took, other.took, fillvalue=0)),
+        )
+
     def latency(self, share: float) -> float | None:
         """Milliseconds that this share of the answers took at most; an estimate right to its bucket."""
         return percentile(self.took, share)
@@ -162,6 +170,34 @@ def causes_by_step(window: Window, subscription: UUID = EVERY) -> list[tuple[dat
         cause = Cause(outcome=row["outcome"], status=row["status"], failures=row["total"])
         found.setdefault(row["step"], []).append(cause)
     return [(start, found.get(step, [])) for step, start in enumerate(window.starts)]
+
+
+def kinds_by_step(
+    window: Window, subscriptions: Collection[UUID]
+) -> dict[tuple[UUID, str, int], list[tuple[int, int]]]:
+    """How often each failed in each way (outcome and status), as (step, failures); steps without any are left out."""
+    some = RollupFailure.objects.filter(
+        subscription__in=subscriptions, width_s=window.width_s,
+        starts_at__gte=window.since, starts_at__lt=window.until,
+    )  # fmt: skip
+    rows = _by_step(some.order_by(), window, "subscription_id", "outcome", "status")
+    found: dict[tuple[UUID, str, int], list[tuple[int, int]]] = {}
+    for row in rows.annotate(total=Sum("failures")):
+        key = (row["subscription_id"], row["outcome"], row["status"])
+        found.setdefault(key, []).append((row["step"], row["total"]))
+    return found
+
+
+def depths(window: Window) -> list[tuple[int, int]]:
+    """What was due, and what was retrying or held, at most, in each step; nought where nobody sampled."""
+    slices = DepthSlice.objects.filter(
+        width_s=min(window.width_s, WIDEST_DEPTH_S), starts_at__gte=window.since, starts_at__lt=window.until
+    )
+    rows = _by_step(slices.order_by(), window).annotate(
+        most_due=Max("due"), most_waiting=Max(F("retrying") + F("held"))
+    )
+    found = {row["step"]: (row["most_due"], row["most_waiting"]) for row in rows}
+    return [found.get(step, (0, 0)) for step in range(len(window.starts))]
 
 
 class _Second(Func):

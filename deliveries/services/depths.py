@@ -1,13 +1,50 @@
-"""Samples how deep the lanes are into one small row each, so that no scrape or page ever counts deliveries."""
+"""Samples how deep the lanes are into one small row each, so that no scrape or page ever counts deliveries.
+
+How deep all of them were together is kept per slice of time too, so that a page can say whether it gets better.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, Max, Min, Q, Sum
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
-from deliveries.models import DeadLetter, Delivery, DeliveryState, DepthSample, Lane, Phase, Seat
+from deliveries.models import (
+    Circuit,
+    DeadLetter,
+    Delivery,
+    DeliveryState,
+    DepthSample,
+    DepthSlice,
+    Hold,
+    Lane,
+    Phase,
+    Seat,
+)
+
+SOON, LATER = timedelta(minutes=5), timedelta(hours=1)
+WIDTHS = (60, 900, 3600)  # seconds of a slice
+DOES_NOT_MOVE = ~Q(subscription__lane__hold=Hold.NONE) | Q(
+    subscription__lane__circuit__in=[Circuit.OPEN, Circuit.HALF_OPEN]
+)
+_SAMPLED = ("pending", "due", "oldest_due_at", "retrying", "retry_5m", "retry_1h", "dead", "sampled_at")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """What waits in all lanes: due and retries in those that move, and all that is held in those that don't."""
+
+    due: int
+    oldest_due_at: datetime | None
+    retrying: int
+    retry_5m: int
+    retry_1h: int
+    held: int
+    dead: int
+    sampled_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +68,26 @@ def snapshot() -> Depths:
         dead_letters=sums["dead"] or 0,
         lanes_by_circuit=dict(circuits),
         dispatchers=Seat.objects.filter(leased_until__gt=Now(), is_draining=False).count(),
+    )
+
+
+def waiting() -> Waiting:
+    """One read of the samples, beside their lanes."""
+    moving = ~DOES_NOT_MOVE
+    names = ("due", "retrying", "retry_5m", "retry_1h")
+    sums = DepthSample.objects.aggregate(
+        **{name: Coalesce(Sum(name, filter=moving), 0) for name in names},
+        oldest=Min("oldest_due_at", filter=moving),
+        held=Coalesce(Sum("pending", filter=DOES_NOT_MOVE), 0),
+        dead_letters=Coalesce(Sum("dead"), 0),
+        at=Max("sampled_at"),
+    )
+    return Waiting(
+        **{name: sums[name] for name in names},
+        oldest_due_at=sums["oldest"],
+        held=sums["held"],
+        dead=sums["dead_letters"],
+        sampled_at=sums["at"],
     )
 
 
@@ -59,10 +116,30 @@ def sample(now: datetime) -> None:
         batch_size=500,
         update_conflicts=True,
         unique_fields=["subscription"],
-        update_fields=["pending", "due", "oldest_due_at", "dead", "sampled_at"],
+        update_fields=_SAMPLED,
     )
     if not deep:
         DepthSample.objects.update(sampled_at=now)
+    _keep(waiting(), now)
+
+
+def _keep(depth: Waiting, now: datetime) -> None:
+    """The deepest sample of a slice stands for it, whichever dispatcher took it."""
+    second = int(now.timestamp())
+    most = "GREATEST" if connection.vendor == "postgresql" else "MAX"
+    table, names = DepthSlice._meta.db_table, ("due", "retrying", "held")
+    values: list[Any] = []
+    for width_s in WIDTHS:
+        start = datetime.fromtimestamp(second - second % width_s, UTC)
+        values += [width_s, connection.ops.adapt_datetimefield_value(start)]
+        values += [getattr(depth, name) for name in names]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (width_s, starts_at, due, retrying, held)"  # noqa: S608 (names of our own)
+            f" VALUES {', '.join(['(%s, %s, %s, %s, %s)'] * len(WIDTHS))} ON CONFLICT (width_s, starts_at) DO UPDATE"
+            f" SET {', '.join(f'{name} = {most}({table}.{name}, excluded.{name})' for name in names)}",
+            values,
+        )
 
 
 def _pending(now: datetime) -> dict[UUID, DepthSample]:
@@ -71,13 +148,23 @@ def _pending(now: datetime) -> dict[UUID, DepthSample]:
         queue = Delivery.objects.filter(state=DeliveryState.PENDING, phase=phase.value).order_by()
         is_due = Q(due_at__lte=now)
         depth = queue.values("subscription_id").annotate(
-            pending=Count("pk"), due=Count("pk", filter=is_due), oldest=Min("due_at", filter=is_due)
+            pending=Count("pk"),
+            due=Count("pk", filter=is_due),
+            oldest=Min("due_at", filter=is_due),
+            soon=Count("pk", filter=Q(due_at__gt=now, due_at__lte=now + SOON)),
+            later=Count("pk", filter=Q(due_at__gt=now, due_at__lte=now + LATER)),
         )
-        for lane, pending, due, oldest in depth.values_list("subscription_id", "pending", "due", "oldest"):
-            each = deep.setdefault(lane, DepthSample(subscription_id=lane))
-            each.pending += pending
-            each.due += due
-            each.oldest_due_at = min(filter(None, [each.oldest_due_at, oldest]), default=None)
+        for row in depth:
+            each = deep.setdefault(
+                row["subscription_id"], DepthSample(subscription_id=row["subscription_id"])
+            )
+            each.pending += row["pending"]
+            each.due += row["due"]
+            each.oldest_due_at = min(filter(None, [each.oldest_due_at, row["oldest"]]), default=None)
+            if phase is not Phase.FIRST:
+                each.retrying += row["pending"]
+                each.retry_5m += row["soon"]
+                each.retry_1h += row["later"]
     return deep
 
 

@@ -19,6 +19,7 @@ from deliveries.models import (
     Delivery,
     DeliveryBody,
     DeliveryState,
+    DepthSlice,
     EntityVersion,
     Exchange,
     Rollup,
@@ -64,7 +65,7 @@ def _drop_rollups(now: datetime, deadline: float) -> int:
     dropped = 0
     for width_s, days in KEEP_ROLLUPS_DAYS.items():
         old = {"width_s": width_s, "starts_at__lt": now - timedelta(days=days)}
-        for model in (Rollup, RollupFailure):
+        for model in (Rollup, RollupFailure, DepthSlice):
             # By age, as their index is; wide slices that are kept lie between narrow ones that are not.
             dropped += _drop(partial(model.objects.filter, **old), deadline, order="starts_at")
     return dropped
