@@ -16,6 +16,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from hub import jump, login_limit, queue_page, sidebar
+from hub.overview import page as overview
 
 RED = {"production", "prod", "live"}
 
@@ -33,10 +34,24 @@ class ConsoleSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [
+            path("overview/", self.admin_view(overview.parts), name="overview"),
+            path("records/", self.admin_view(self.records), name="records"),
             path("go/", self.admin_view(jump.page), name="go"),
             path("queue/", self.admin_view(queue_page.page), name="queue"),
             *super().get_urls(),
         ]
+
+    def index(  # type: ignore[override]  # the stubs ask for Django's own kind of answer
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The overview; whoever may not see all of it begins with the records he may see."""
+        if overview.may_see(request):
+            return overview.page(request)
+        return self.records(request, extra_context)
+
+    def records(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's list of everything that is stored."""
+        return super().index(request, extra_context)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         name = settings.HUB_ENVIRONMENT

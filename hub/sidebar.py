@@ -68,6 +68,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (
         "Monitor",
         (
+            Place(name="Overview", icon="board", page="admin:index", permission="deliveries.view_rollup"),
             _list_of("Deliveries", "arrow", "deliveries.delivery"),
             _list_of(
                 "Dead letters", "alert", "deliveries.deadletter", "?resolved_at__isempty=1", _dead_letters
@@ -96,6 +97,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list_of("Audit log", "log", "webhooks.auditentry"),
             _list_of("Users", "user", "auth.user"),
             _list_of("Roles", "role", "auth.group"),
+            Place(name="All records", icon="list", page="admin:records", permission="deliveries.view_rollup"),
         ),
     ),
 )
@@ -120,7 +122,7 @@ def _entry(place: Place, path: str) -> Entry:
         icon=place.icon,
         address=address + place.query,
         count=str(count or ""),
-        is_here=path.startswith(address),
+        is_here=path == address if place.page == "admin:index" else path.startswith(address),
     )
 
 

@@ -1,10 +1,11 @@
 """Makes up what happened: events, deliveries, attempts and dead letters. It writes through tables only."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import accumulate
+from math import pi, sin
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -14,14 +15,16 @@ from deliveries.models import Attempt, DeadLetter, Delivery, Exchange, Issue
 from webhooks.ids import public_id
 from webhooks.models import Event, EventBody
 
-from .endpoints import MONTH_S, Answer
+from .endpoints import DAY_S, MONTH_S, Answer
 from .tables import Table
 from .world import Consumer, Sender
 
 FIRST_S, FACTOR, CAP_S, MOST = 1.0, 4.0, 43_200.0, 12  # the hub's default schedule
 MOST_REJECTIONS = 3
-NEWEST_WITH_BODIES = 2_000  # events, with the exchanges of their deliveries
-BATCH = 10_000  # events
+NEWEST_WITH_BODIES = 3_000  # deliveries, with their events and the exchanges of their deliveries
+BATCH = 15_000  # deliveries
+BUSIEST_S = 13 * 3_600  # of the day, in UTC
+WAVE = 0.45  # at its busiest a day is 1 / (1 - WAVE) times as busy as it is on average
 WIDTHS = (1, 1, 1, 1, 1, 2, 2, 3)  # deliveries of one event
 FINAL = {"gone"}
 REJECTED = {"client_error", "redirect"}
@@ -42,21 +45,22 @@ class History:
         self.exchanges = Table(Exchange, _EXCHANGE)
 
     def write(self, deliveries: int) -> None:
-        average = sum(WIDTHS) / len(WIDTHS)
-        events, written = int(deliveries / average), 0
-        for number, at in enumerate(self._moments(events)):
-            written += self._event(at, number, has_body=number >= events - NEWEST_WITH_BODIES)
-            if number % BATCH == BATCH - 1:
-                self._flush()
+        written = flushed = 0
         while written < deliveries:
-            written += self._event(self.now - 1, written, has_body=True)
+            at = self._moment((written + self.chance.random()) / deliveries)
+            written += self._event(at, written, has_body=written >= deliveries - NEWEST_WITH_BODIES)
+            if written - flushed >= BATCH:
+                self._flush()
+                flushed = written
         self._flush()
         self._bury()
 
-    def _moments(self, events: int) -> Iterator[float]:
-        """Evenly, but for a little luck: rises steadily, as ids do."""
-        step = MONTH_S / max(events, 1)
-        return (self.now - MONTH_S + step * (number + self.chance.random()) for number in range(events))
+    def _moment(self, share: float) -> float:
+        """Rises steadily with the share of the month, as ids do: faster by night, when little happens."""
+        begins, spent = self.now - MONTH_S, MONTH_S * share
+        of_day = 2 * pi * (begins - BUSIEST_S + DAY_S / 2) / DAY_S
+        wave = sin(of_day + 2 * pi * spent / DAY_S) - sin(of_day)
+        return begins + spent + WAVE * DAY_S / (2 * pi) * wave
 
     def _event(self, at: float, number: int, *, has_body: bool) -> int:
         chance = self.chance

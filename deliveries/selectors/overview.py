@@ -32,7 +32,7 @@ from .rollups import Cause, Figures, Window
 
 WORST = 7
 CANDIDATES = 25  # of those with the most failures; which of them do worst is told by their success
-TROUBLED = 8
+TROUBLED = 6
 ISSUES = 4
 NEWS = 4
 REPLAYS = 3
@@ -171,7 +171,7 @@ def _lanes() -> dict[bool, int]:
 
 
 def _troubles() -> list[Trouble]:
-    """The latest first: what was held or left closed long ago is known."""
+    """Circuits first, the latest of them first: what people hold they know of."""
     left_closed = CircuitChange.objects.filter(subscription_id=OuterRef("pk"), before=Circuit.CLOSED)
     last = left_closed.order_by("-pk")
     lanes = (
@@ -182,7 +182,7 @@ def _troubles() -> list[Trouble]:
             "subscription__name", "subscription__window",
         )
         .annotate(opened_at=Subquery(last.values("at")[:1]), opened_why=Subquery(last.values("why")[:1]))
-        .order_by("-circuit_since", "pk")[:TROUBLED]
+        .order_by("hold", "-circuit_since", "pk")[:TROUBLED]
     )  # fmt: skip
     rows = list(lanes)
     holders = _holders([lane.pk for lane in rows if lane.hold])

@@ -38,6 +38,8 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lines:
+    """`table` as for stacks."""
+
     title: str
     height: int
     span: int
@@ -45,6 +47,7 @@ class Lines:
     marks: list[Mark]
     lines: list[Line]
     points: list[Point]
+    table: str = ""
 
 
 def lines(
@@ -56,7 +59,10 @@ def lines(
     is_log: bool = False,
     height: int = 120,
     words: Words = plain,
+    table: str = "",
+    below: Sequence[str] = (),
 ) -> Lines:
+    """`below` as for stacks."""
     known = [value for each in series for value in each.values if value is not None]
     scale, round_values = _axis(known, height, is_log)
     return Lines(
@@ -64,9 +70,10 @@ def lines(
         height=height,
         span=SPAN,
         ticks=ticks(scale, round_values, words),
-        marks=marks(labels),
+        marks=marks(below or labels),
         lines=[Line(name=each.name, tone=each.tone, path=path(each.values, scale)) for each in series],
         points=list(_points(labels, series, addresses, words)),
+        table=table,
     )
 
 

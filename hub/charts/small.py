@@ -27,11 +27,14 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Strip:
+    """`path` is all of its steps in one."""
+
     title: str
     tone: str
     width: int
     height: int
     steps: list[Step]
+    path: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +71,8 @@ def strip(
                     height=short(high),
                 )  # fmt: skip
             )
-    return Strip(title=title, tone=tone, width=width, height=height, steps=steps)
+    path = "".join(f"M{step.x} {step.y}h{step.width}v{step.height}h-{step.width}z" for step in steps)
+    return Strip(title=title, tone=tone, width=width, height=height, steps=steps, path=path)
 
 
 def gauge(*, title: str, value: float, most: float, tone: str = "bad") -> Gauge:

@@ -218,3 +218,48 @@
     all("#tail").forEach(tail);
   });
 })();
+
+// -- overview: its changing part is fetched whole; nothing is asked while nobody looks ----------------------------
+(() => {
+  const refresh = (place) => {
+    const every = Number(place.dataset.every), note = document.querySelector("[data-as-of]");
+    let seen = Date.now(), asked = seen, fails = 0, timer = 0;
+    const say = (text, late) => {
+      if (!note) return;
+      if (note.textContent !== text) note.textContent = text;
+      note.classList.toggle("is-late", Boolean(late));
+    };
+    // What was open stays open, and what had the focus has it again.
+    const put = (html) => {
+      const held = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      const open = [...place.querySelectorAll("details")].map((each) => each.open);
+      place.classList.remove("card");
+      place.innerHTML = html;
+      [...place.querySelectorAll("details")].forEach((each, at) => { each.open = Boolean(open[at]); });
+      if (held) [...place.querySelectorAll("a")].find((each) => each.getAttribute("href") === held)?.focus({ preventScroll: true });
+    };
+    const again = () => { clearTimeout(timer); timer = setTimeout(ask, fails ? Math.min(every, 2000 * 2 ** fails) : every); };
+    const ask = async () => {
+      if (document.hidden) return;
+      asked = Date.now();
+      try {
+        const answer = await fetch(place.dataset.refresh, { redirect: "manual", cache: "no-store" });
+        if (answer.type === "opaqueredirect") return say("You are logged out; log in to see more.", true);
+        if (!answer.ok) throw new Error(answer.status);
+        put(await answer.text());
+        [seen, fails] = [Date.now(), 0];
+        say("Updated just now");
+      } catch {
+        fails = Math.min(fails + 1, 4);
+        say(`Last updated ${Math.round((Date.now() - seen) / 1000)} s ago, retrying`, true);
+      }
+      again();
+    };
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && Date.now() - asked >= every) ask(); else if (!document.hidden) again();
+    });
+    if (place.querySelector("[role=alert]")) fails = 1; else say("Updated just now");
+    again();
+  };
+  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-refresh]").forEach(refresh));
+})();
