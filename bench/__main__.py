@@ -13,7 +13,7 @@ from bench.figures import Figure
 from bench.ground import DATABASES, ROOT, Unreachable, ground, server_version
 from bench.table import draw
 
-USUAL = ("deliver", "receive", "latency", "fanout", "memory", "contain", "parked")
+USUAL = ("deliver", "receive", "latency", "fanout", "memory", "contain", "parked", "pages")
 ONCE = ("simulate", "verify")  # use no database
 LONG = ("soak_kill",)
 NOTHING = "no database"
@@ -53,10 +53,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round of each")
     parser.add_argument("--rounds", type=int, help="rounds of each (3, quick 1); the table shows medians")
     parser.add_argument("--on", action="append", choices=DATABASES, help="only on this database")
+    parser.add_argument(
+        "--seeded", metavar="URL", help="a database that `manage.py seed` filled, for pages to look at again"
+    )
     parser.add_argument("--markdown", action="store_true", help="prints the table as Markdown")
     wish = parser.parse_args()
+    if wish.seeded and wish.benches != ["pages"]:
+        parser.error("--seeded is for pages alone: the others empty their database.")
     if unknown := set(wish.benches) - {*USUAL, *ONCE, *LONG}:
         parser.error(f"There is no bench called {', '.join(sorted(unknown))}.")
+    if wish.seeded:
+        wish.on = ["sqlite" if wish.seeded.startswith("sqlite") else "postgresql"]
     wish.on = wish.on or list(DATABASES)
     wish.rounds = max(1, wish.rounds or (1 if wish.quick else 3))
     return wish
@@ -81,7 +88,7 @@ def _play(bench: str, database: str, wish: argparse.Namespace) -> Iterator[Figur
         *(["quick"] if wish.quick else []),
     ]
     print(f"{bench} on {database}", file=sys.stderr, flush=True)
-    with ground("sqlite" if database == NOTHING else database) as environment:
+    with ground("sqlite" if database == NOTHING else database, wish.seeded) as environment:
         # In a session of its own a Ctrl-C reaches it once, through us, and it has time to stop what it started.
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True

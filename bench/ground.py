@@ -21,10 +21,15 @@ class Unreachable(Exception):
 
 
 @contextmanager
-def ground(database: str) -> Iterator[dict[str, str]]:
-    """The environment in which everything a bench starts finds its database and its folder."""
+def ground(database: str, seeded: str | None = None) -> Iterator[dict[str, str]]:
+    """The environment in which everything a bench starts finds its database and its folder.
+
+    `seeded` is the address of a database to use instead of a new one; it stays.
+    """
     with TemporaryDirectory(prefix="weir-bench-") as folder:
-        if database == "sqlite":
+        if seeded:
+            yield _environment(seeded, folder)
+        elif database == "sqlite":
             yield _environment(f"sqlite:///{folder}/weir.sqlite3", folder)
         else:
             with _postgresql() as address:

@@ -5,9 +5,19 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from deliveries.dispatcher import seats
-from deliveries.models import Delivery, DeliveryState, Lane, Subscription, SubscriptionSecret
+from deliveries.models import (
+    Delivery,
+    DeliveryState,
+    Lane,
+    Rollup,
+    RollupFailure,
+    Subscription,
+    SubscriptionSecret,
+)
+from deliveries.models.rollup import EVERY, WIDTHS
 from webhooks import wake
 from webhooks.deciders.standard import new_secret
 from webhooks.ids import uuid7
@@ -98,3 +108,33 @@ def deliveries(to: Subscription, count: int) -> list[UUID]:
     )
     Lane.objects.filter(pk=to.pk).update(next_due_at=at)
     return [each.id for each in made]
+
+
+def slices(to: Subscription, *, ago: timedelta = timedelta(hours=2), took: int = 7, **counts: int) -> None:
+    """What settled attempts add up to, of every width, for the subscription and for all of them together."""
+    counts = {**counts, f"took_{took:02}": counts.get("attempts", 0)}
+    for where in _slices_of(to, ago):
+        Rollup.objects.get_or_create(**where)
+        Rollup.objects.filter(**where).update(**{name: F(name) + count for name, count in counts.items()})
+
+
+def failures(
+    to: Subscription, outcome: str, status: int, count: int, *, ago: timedelta = timedelta(hours=2)
+) -> None:
+    for where in _slices_of(to, ago):
+        kind = {**where, "outcome": outcome, "status": status}
+        RollupFailure.objects.get_or_create(**kind)
+        RollupFailure.objects.filter(**kind).update(failures=F("failures") + count)
+
+
+def _slices_of(to: Subscription, ago: timedelta) -> list[dict[str, Any]]:
+    second = int((now() - ago).timestamp())
+    return [
+        {
+            "width_s": width_s,
+            "starts_at": datetime.fromtimestamp(second - second % width_s, UTC),
+            "subscription_id": key,
+        }
+        for width_s in WIDTHS
+        for key in (to.pk, EVERY)
+    ]

@@ -74,7 +74,7 @@ def test_every_model_has_its_pages(chief: Client, model: type[Model]) -> None:
 
 
 def test_the_index_shows_both_sides_and_none_of_the_queues_own_pages(chief: Client) -> None:
-    index = chief.get(reverse("admin:index")).content.decode()
+    index = chief.get(reverse("admin:records")).content.decode()
     assert "Inbound" in index and "Outbound" in index
     assert not any(model._meta.app_label == "django_q" for model in admin.site._registry)
 

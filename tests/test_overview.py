@@ -1,7 +1,7 @@
 """The overview: what it tells of a window, what it says only when it is so, where it leads, and for whom it is."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,13 +17,10 @@ from deliveries.models import (
     Lane,
     Replay,
     ReplayItem,
-    Rollup,
-    RollupFailure,
     Seat,
     Subscription,
     Tally,
 )
-from deliveries.models.rollup import EVERY
 from deliveries.selectors.patience import TooSlow
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.depths import sample
@@ -48,33 +45,6 @@ def chief() -> Client:
 def worked() -> None:
     """Somebody dispatches, so that the page has nothing to warn of."""
     Seat.objects.create(number=1, leased_until=timezone.now() + timedelta(hours=1), host="hub-1", pid=1)
-
-
-def happened(to: Subscription, *, ago: timedelta = timedelta(hours=2), took: int = 7, **counts: int) -> None:
-    """In every width, for the subscription and for all of them together."""
-    second = int((timezone.now() - ago).timestamp())
-    for width_s in (60, 900, 3_600, 86_400):
-        start = datetime.fromtimestamp(second - second % width_s, UTC)
-        for key in (to.pk, EVERY):
-            values = {**counts, f"took_{took:02}": counts.get("attempts", 0)}
-            row, is_new = Rollup.objects.get_or_create(
-                width_s=width_s, starts_at=start, subscription_id=key, defaults=values
-            )
-            if not is_new:
-                Rollup.objects.filter(pk=row.pk).update(
-                    **{name: getattr(row, name) + value for name, value in values.items()}
-                )
-
-
-def failed(to: Subscription, outcome: str, status: int, failures: int) -> None:
-    second = int((timezone.now() - timedelta(hours=2)).timestamp())
-    for width_s in (60, 900, 3_600, 86_400):
-        start = datetime.fromtimestamp(second - second % width_s, UTC)
-        for key in (to.pk, EVERY):
-            row, _ = RollupFailure.objects.get_or_create(
-                width_s=width_s, starts_at=start, subscription_id=key, outcome=outcome, status=status
-            )
-            RollupFailure.objects.filter(pk=row.pk).update(failures=row.failures + failures)
 
 
 def dead(to: Subscription, count: int, *, fingerprint: str, status: int | None = 503) -> None:
@@ -120,8 +90,8 @@ def addresses(answer: Any) -> list[str]:
 
 def test_tiles_tell_the_window_and_how_it_differs_from_the_one_before(chief: Client) -> None:
     to = make.subscription()
-    happened(to, attempts=12, delivered_first=6, delivered_retry=2, retried=2, dead=2)
-    happened(to, ago=timedelta(hours=26), attempts=5, delivered_first=4, dead=1, took=9)
+    make.slices(to, attempts=12, delivered_first=6, delivered_retry=2, retried=2, dead=2)
+    make.slices(to, ago=timedelta(hours=26), attempts=5, delivered_first=4, dead=1, took=9)
     assert tiles(chief.get(PAGE)) == {
         "Deliveries": "10 vs previous +5",
         "Success rate": "80.00 % of finished ±0 pt",
@@ -133,7 +103,7 @@ def test_tiles_tell_the_window_and_how_it_differs_from_the_one_before(chief: Cli
 
 
 def test_one_delivery_lost_among_many_is_never_rounded_away(chief: Client) -> None:
-    happened(make.subscription(), attempts=1_000_000, delivered_first=999_999, dead=1)
+    make.slices(make.subscription(), attempts=1_000_000, delivered_first=999_999, dead=1)
     assert tiles(chief.get(PAGE))["Success rate"].startswith("99.99 %")
 
 
@@ -155,7 +125,7 @@ def test_what_waits_is_told_from_the_samples(chief: Client) -> None:
 
 
 def test_the_chart_has_96_quarters_of_a_day_each_leading_to_its_deliveries(chief: Client) -> None:
-    happened(make.subscription(), attempts=3, delivered_first=1, retried=1, dead=1)
+    make.slices(make.subscription(), attempts=3, delivered_first=1, retried=1, dead=1)
     answer = chief.get(PAGE)
     bars = [each for each in addresses(answer) if "?from=" in each]
     assert len(bars) == 96
@@ -172,17 +142,17 @@ def test_the_chart_has_96_quarters_of_a_day_each_leading_to_its_deliveries(chief
 def test_every_window_has_its_steps_and_stays_under_120_kb(chief: Client, span: str, bars: int) -> None:
     busy = [make.subscription(name=f"a subscription with a rather long name, number {n}") for n in range(12)]
     for number, to in enumerate(busy):
-        happened(
+        make.slices(
             to, ago=timedelta(minutes=20), attempts=40_000, delivered_first=20_000, retried=900, dead=number
         )
-        failed(to, "server_error", 500 + number, 100)
+        make.failures(to, "server_error", 500 + number, 100)
     answer = chief.get(f"{PAGE}?w={span}")
     assert sum("?from=" in each and "&to=" in each for each in addresses(answer)) == bars
     assert len(answer.content) < 120_000
 
 
 def test_the_same_can_be_read_as_tables(chief: Client) -> None:
-    happened(make.subscription(), attempts=3, delivered_first=1, retried=1, dead=1)
+    make.slices(make.subscription(), attempts=3, delivered_first=1, retried=1, dead=1)
     assert "?w=7d&as=table" in addresses(chief.get(f"{PAGE}?w=7d"))
     answer = chief.get(f"{PAGE}?w=7d&as=table")
     assert "Deliveries by outcome, as a table" in answer.content.decode()
@@ -191,11 +161,11 @@ def test_the_same_can_be_read_as_tables(chief: Client) -> None:
 
 def test_endpoints_that_do_worst_come_first(chief: Client) -> None:
     fine, poor, worst = (make.subscription(name=name) for name in ("fine", "poor", "worst"))
-    happened(fine, attempts=9, delivered_first=9)
-    happened(poor, attempts=10, delivered_first=8, retried=1, dead=1)
-    happened(worst, attempts=10, delivered_first=1, retried=6, dead=3)
-    failed(poor, "timeout", 0, 2)
-    failed(worst, "server_error", 503, 9)
+    make.slices(fine, attempts=9, delivered_first=9)
+    make.slices(poor, attempts=10, delivered_first=8, retried=1, dead=1)
+    make.slices(worst, attempts=10, delivered_first=1, retried=6, dead=3)
+    make.failures(poor, "timeout", 0, 2)
+    make.failures(worst, "server_error", 503, 9)
     Lane.objects.filter(pk=worst.pk).update(circuit=Circuit.HALF_OPEN)
     told = section(chief.get(PAGE), "worst")
     assert told.index("worst 4 25.0 %") < told.index("poor 9 88.9 %")
@@ -204,8 +174,8 @@ def test_endpoints_that_do_worst_come_first(chief: Client) -> None:
 
 def test_causes_come_most_frequent_first_and_lead_to_what_failed_so(chief: Client) -> None:
     to = make.subscription()
-    failed(to, "timeout", 0, 2)
-    failed(to, "server_error", 503, 9)
+    make.failures(to, "timeout", 0, 2)
+    make.failures(to, "server_error", 503, 9)
     answer = chief.get(PAGE)
     assert section(answer, "causes").split() == (
         ["Failures", "by", "cause", "503", "failed", "at", "the", "receiver", "9", "9", "Timeout", "2", "2"]
@@ -233,7 +203,7 @@ def test_the_issues_with_the_most_dead_letters_are_shown(chief: Client) -> None:
 
 
 def test_nothing_stands_above_while_all_is_well(chief: Client) -> None:
-    happened(make.subscription(), attempts=1, delivered_first=1)
+    make.slices(make.subscription(), attempts=1, delivered_first=1)
     assert banners(chief.get(PAGE)) == []
 
 
@@ -405,7 +375,7 @@ def test_it_is_not_kept_by_browsers_and_drawn_once_for_all(chief: Client, settin
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "overview"}
     }
     assert "no-store" in chief.get(PAGE)["Cache-Control"] and "no-store" in chief.get(PARTS)["Cache-Control"]
-    happened(make.subscription(), attempts=1, delivered_first=1)
+    make.slices(make.subscription(), attempts=1, delivered_first=1)
     assert tiles(browser(is_superuser=True, name="bob").get(PAGE))["Deliveries"].startswith("0 ")
     assert tiles(chief.get(f"{PAGE}?w=7d"))["Deliveries"].startswith("1 ")
 

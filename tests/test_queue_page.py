@@ -168,7 +168,7 @@ def test_the_side_bar_tells_how_many_circuits_are_not_closed(lanes: int, told: s
 def test_the_side_bar_tells_how_many_dead_letters_are_open(dead: int, told: str) -> None:
     DepthSample.objects.create(subscription=make.subscription(), dead=dead)
     sections = browser(is_superuser=True).get(PAGE).context["sections"]
-    assert sections[0].entries[1].count == told
+    assert sections[0].entries[2].count == told
 
 
 @pytest.mark.parametrize(("name", "is_red"), [("production", True), ("Live", True), ("staging", False)])

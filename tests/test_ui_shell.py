@@ -18,6 +18,7 @@ LIST = "/admin/deliveries/delivery/"
 EVENTS = "/admin/webhooks/event/"
 PAGES = [
     "/admin/",
+    "/admin/records/",
     LIST,
     "/admin/deliveries/subscription/",
     "/admin/deliveries/subscription/add/",
@@ -72,7 +73,7 @@ def test_one_logs_in_and_out(visitor: Console, chief: User) -> None:
     visitor.page.fill("#id_username", "ada")
     visitor.page.fill("#id_password", "a long enough password")
     visitor.page.keyboard.press("Enter")
-    expect(visitor.page.locator("h1")).to_have_text("All records")
+    expect(visitor.page.locator("h1")).to_have_text("Overview")
     visitor.page.click(".person summary")
     visitor.page.get_by_role("button", name="Log out").click()
     visitor.page.wait_for_url("**/admin/logout/")
@@ -167,7 +168,7 @@ def test_the_system_s_dark_is_followed(console: Console) -> None:
 @pytest.mark.parametrize("width", [360, 800])
 def test_a_narrow_page_scrolls_in_its_parts_only(console: Console, three: list[str], width: int) -> None:
     console.page.set_viewport_size({"width": width, "height": 800})
-    for path in PAGES[:6]:
+    for path in PAGES[:7]:
         console.open(path)
         assert console.page.evaluate("document.documentElement.scrollWidth") == width
         sizes = "['.top', '.side'].map(part => document.querySelector(part).getBoundingClientRect())"
