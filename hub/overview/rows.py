@@ -182,10 +182,10 @@ def waiting_rows(told: Overview, tasks: workers.TaskQueue, links: Links) -> list
 
 
 def news(told: Overview) -> list[tuple[str, str, datetime, str]]:
-    """State, words, when and where; alerts that are open first."""
+    """Icon, words, when and where; alerts that are open first."""
     alerts = reverse("admin:deliveries_alert_changelist")
     notices = reverse("admin:deliveries_notice_changelist")
     return [
-        *(("late", alert.summary, alert.opened_at, alerts) for alert in told.alerts),
-        *(("draining", notice.text, notice.created_at, notices) for notice in told.notices),
+        *(("alert", alert.summary, alert.opened_at, alerts) for alert in told.alerts),
+        *(("log", notice.text, notice.created_at, notices) for notice in told.notices),
     ]
