@@ -61,11 +61,7 @@ ASKED_FOR = (
 )
 # Of few rows PostgreSQL reads all, and rightly so.
 MANY = 30_000 if connection.vendor == "postgresql" else 10_000
-BIG = {
-    "deliveries_attempt", "deliveries_delivery", "deliveries_deliverybody", "deliveries_exchange",
-    "deliveries_replayitem", "deliveries_rollup", "deliveries_rollupfailure", "webhooks_event", "webhooks_eventbody",
-    "webhooks_eventkey",
-}  # fmt: skip
+BIG = 5_000  # rows
 
 
 def one_of_each() -> None:
@@ -144,10 +140,19 @@ def test_every_page_asks_as_often_for_ten_rows_as_for_thousands_and_reads_no_big
         (each, len(few[each]), len(many[each])) for each in walked if len(few[each]) != len(many[each])
     ] == []
     if connection.vendor == "postgresql":
-        assert [(each, table, sql) for each in walked for table, sql in read_whole(many[each])] == []
+        big = big_tables()
+        assert {"deliveries_delivery", "deliveries_attempt", "deliveries_rollup", "webhooks_event"} <= big
+        assert [(each, told) for each in walked for told in read_whole(many[each], big)] == []
 
 
-def read_whole(asked: list[str]) -> Iterator[tuple[str, str]]:
+def big_tables() -> set[str]:
+    """By what the database knows of their size."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > %s", [BIG])
+        return {name for (name,) in cursor.fetchall()}
+
+
+def read_whole(asked: list[str], big: set[str]) -> Iterator[tuple[str, str]]:
     """Which of the big tables these would read whole, with the settings that each was asked with."""
     settings = ""
     for sql in asked:
@@ -155,9 +160,9 @@ def read_whole(asked: list[str]) -> Iterator[tuple[str, str]]:
             settings = sql
         elif sql == "COMMIT":
             settings = ""
-        elif sql.lstrip().startswith(("SELECT", "WITH", "(SELECT")) and any(table in sql for table in BIG):
+        elif sql.lstrip().startswith(("SELECT", "WITH", "(SELECT")) and any(table in sql for table in big):
             for node in nodes(plan(sql, settings)):
-                if node["Node Type"] == "Seq Scan" and node["Relation Name"] in BIG:
+                if node["Node Type"] == "Seq Scan" and node["Relation Name"] in big:
                     yield node["Relation Name"], sql
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import Model
 from django.urls import URLPattern, reverse
 
 # Ends the session, or leads out of the console; has a list of things as its one answer, not a page.
@@ -18,8 +17,8 @@ def addresses() -> Iterator[str]:
     for name, arguments in _named():
         if arguments == 0:
             yield reverse(f"admin:{name}")
-        elif arguments == 1 and (row := _oldest(name)) is not None:
-            yield reverse(f"admin:{name}", args=[row.pk])
+        elif arguments == 1 and (key := _oldest(name)) is not None:
+            yield reverse(f"admin:{name}", args=[key])
 
 
 def things_missing() -> list[str]:
@@ -40,7 +39,8 @@ def _flat(patterns: list) -> Iterator[URLPattern]:
             yield from _flat(each.url_patterns)
 
 
-def _oldest(name: str) -> Model | None:
+def _oldest(name: str) -> object:
+    """Its primary key, if there is any."""
     found = DOORS_OF.fullmatch(name)
     if found is None:
         return None
@@ -48,4 +48,4 @@ def _oldest(name: str) -> Model | None:
         model = apps.get_model(found["app"], found["model"])
     except LookupError:
         return None
-    return model._default_manager.order_by("pk").first()
+    return model._default_manager.order_by("pk").values_list("pk", flat=True).first()

@@ -72,7 +72,9 @@ class DeliveryBodyAdmin(History):
 @admin.register(DeadLetter)
 class DeadLetterAdmin(History):
     list_display = ("reason", "delivery", "subscription", "died_at", "resolved_at", "resolution")
-    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "resolution")
+    list_filter = (
+        ("resolved_at", admin.EmptyFieldListFilter),
+    )  # its resolutions would be looked for in every row
     list_select_related = ("delivery", "subscription")
     ids: ClassVar = {"deadletter": "pk", "delivery": "delivery_id"}
     search_help_text = "A dead letter's or a delivery's id."

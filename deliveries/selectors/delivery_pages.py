@@ -58,8 +58,10 @@ def each_page(query: DeliveryQuery, now: datetime, size: int) -> Iterator[Sequen
 
 def count(query: DeliveryQuery, now: datetime, most: int = COUNTED) -> int:
     """How many fit; `most` + 1 when there are more."""
-    branches = filters_of(query.first_page(), now).branches()
-    sql, values = _union([_branch(each).order_by()[: most + 1] for each in branches])
+    filters = filters_of(query.first_page(), now)
+    # A range of ids alone is read by the key only when it is read in order; else from the table's oldest page on.
+    order = ["-pk"] if len(filters.columns) <= 1 else []
+    sql, values = _union([_branch(each).order_by(*order)[: most + 1] for each in filters.branches()])
     with connection.cursor() as cursor:
         limited = f"SELECT id FROM ({sql}) AS met LIMIT {most + 1}"  # noqa: S608 (built by Django; values apart)
         cursor.execute(f"SELECT count(*) FROM ({limited}) AS counted", values)  # noqa: S608
