@@ -43,6 +43,7 @@ class LaneBody(serializers.Serializer[Lane]):
     hold = serializers.CharField()
     hold_reason = serializers.CharField()
     held_at = serializers.DateTimeField()
+    hold_until = serializers.DateTimeField()
     circuit = serializers.CharField()
     circuit_since = serializers.DateTimeField()
     cooldown_until = serializers.DateTimeField()

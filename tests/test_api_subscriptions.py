@@ -168,6 +168,7 @@ def test_its_lane_says_how_it_moves(caller: Caller, state: str, window: int) -> 
         "hold": "",
         "hold_reason": "",
         "held_at": None,
+        "hold_until": None,
         "circuit": state,
         "circuit_since": f"{at:%Y-%m-%dT%H:%M:%S.%f}Z",
         "cooldown_until": None,

@@ -4,15 +4,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from deliveries.services import depths, folding
+from deliveries.services import depths, folding, holds
 
 from . import seats
 
 SAMPLE_S = 15.0  # between two looks at how deep the lanes are
 FOLD_S = 2.0  # between two folds: dashboards are this much late
+PAUSE_S = 1.0  # between two looks for pauses that are over: one read of a partial index
 AT_MOST = 0.05  # of the time; what takes long is done less often
 RETRY_S = 1.0
 JOIN_S = 2.0  # a dispatcher that ends does not wait for a longer look
@@ -91,3 +93,7 @@ def sampler() -> Chore:
 
 def folder() -> Chore:
     return Chore("rollups", folding.fold_if_old, every_s=FOLD_S)
+
+
+def resumer() -> Chore:
+    return Chore("pauses", lambda: holds.resume_due(now=datetime.now(UTC)), every_s=PAUSE_S)

@@ -68,6 +68,9 @@ class Lane(models.Model):
     hold = models.CharField(max_length=10, choices=Hold, default=Hold.NONE, blank=True)
     hold_reason = models.CharField(max_length=500, blank=True)
     held_at = models.DateTimeField(null=True, blank=True)
+    hold_until = models.DateTimeField(
+        null=True, blank=True, help_text="When a pause ends by itself; empty: a person ends it."
+    )
     revision = models.PositiveIntegerField(default=1)
     circuit = models.CharField(max_length=10, choices=Circuit, default=Circuit.CLOSED)
     circuit_since = models.DateTimeField(default=timezone.now)
@@ -95,6 +98,10 @@ class Lane(models.Model):
         permissions = [("manage_circuit", "Can trip and reset circuits")]
         constraints = [
             models.CheckConstraint(condition=models.Q(hold__in=Hold.values), name="lane_hold_known"),
+            models.CheckConstraint(
+                condition=models.Q(hold_until__isnull=True) | models.Q(hold="paused"),
+                name="lane_hold_until_while_paused",
+            ),
             models.CheckConstraint(condition=models.Q(circuit__in=Circuit.values), name="lane_circuit_known"),
             models.CheckConstraint(
                 condition=models.Q(seat__isnull=True, seat_epoch__isnull=True)
@@ -110,6 +117,10 @@ class Lane(models.Model):
         indexes = [
             # Serves "which lanes have work and nobody?" and "when does the next one wake?".
             models.Index(fields=["next_due_at"], name="lane_ready_idx", condition=models.Q(hold="")),
+            # Serves "whose pause is over?", which is asked each second.
+            models.Index(
+                fields=["hold_until"], name="lane_pause_idx", condition=models.Q(hold_until__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,11 +1,11 @@
 """Holds a subscription's lane and lets it go, because a person said so or its endpoint did.
 
 What is held is still owed and never dropped, so routers need not be told. `held_at` is when a lane was last held
-or, while it moves, last let go.
+or, while it moves, last let go. A pause for a time has `hold_until`; a dispatcher ends it, once.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,15 +22,30 @@ from .notices import notify
 
 GONE = "Its endpoint answered 410 Gone."
 WEIR = "weir"  # who the audit names where no person acted
+LONGEST_PAUSE = timedelta(days=90)  # of those that end by themselves
+OVER = "Its pause was for a time, and that is over."
 
 
 class Refused(Exception):
     """The subscription's present state does not allow this; says why in one sentence."""
 
 
-def pause(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
-    """Holds the lane: events are still owed, none is sent. False when it was paused already."""
-    return _hold("pause", subscription_id, [Hold.NONE], Hold.PAUSED, actor, user, reason)
+def pause(
+    *,
+    subscription_id: UUID,
+    actor: str,
+    user: User | None = None,
+    reason: str = "",
+    until: datetime | None = None,
+) -> bool:
+    """Holds the lane, `until` then or until it is resumed: events are still owed, none is sent.
+
+    False when it was paused already. Raises Refused for a time that is past or far away.
+    """
+    now = timezone.now()
+    if until is not None and not now < until <= now + LONGEST_PAUSE:
+        raise Refused(f"A pause ends later than now and within {LONGEST_PAUSE.days} days.")
+    return _hold("pause", subscription_id, [Hold.NONE], Hold.PAUSED, actor, user, reason, until)
 
 
 def resume(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
@@ -46,6 +61,23 @@ def disable(*, subscription_id: UUID, actor: str, user: User | None = None, reas
 def enable(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
     """Lets a disabled lane move again. False when it was moving already."""
     return _hold("enable", subscription_id, [Hold.DISABLED], Hold.NONE, actor, user, reason)
+
+
+def resume_due(*, now: datetime) -> int:
+    """Ends the pauses whose time is over; says how many. Each is ended once, whoever else looks now."""
+    over = Lane.objects.filter(hold=Hold.PAUSED, hold_until__lte=now)
+    return sum(_resume_at(lane, until, now) for lane, until in over.values_list("pk", "hold_until") if until)
+
+
+def _resume_at(subscription_id: UUID, until: datetime, now: datetime) -> bool:
+    """Nothing where a person resumed it, disabled it or paused it anew since it was read."""
+    with transaction.atomic():
+        seen = Lane.objects.filter(pk=subscription_id, hold=Hold.PAUSED, hold_until=until)
+        if not seen.update(**_moving(now)):
+            return False
+        _record("resume", subscription_id, WEIR, None, OVER, {"hold": Hold.PAUSED.value}, {"hold": ""})
+        ring_on_commit()
+    return True
 
 
 def disable_gone(*, subscription_id: UUID, now: datetime) -> None:
@@ -65,14 +97,7 @@ def disable_failing(*, lane: Lane, now: datetime) -> bool:
     with transaction.atomic():
         if not _disable(as_seen(lane), why, now):
             return False
-        audit.record(
-            actor=WEIR,
-            verb="disable",
-            object_kind="subscription",
-            object_id=lane.pk,
-            reason=why,
-            after={"hold": Hold.DISABLED.value},
-        )
+        _record("disable", lane.pk, WEIR, None, why, {"hold": ""}, {"hold": Hold.DISABLED.value})
         _tell_disabled(lane.pk, why)
     return True
 
@@ -95,7 +120,9 @@ def _disable_unasked(subscription_id: UUID, why: str, now: datetime) -> None:
 
 
 def _disable(lanes: QuerySet[Lane], why: str, now: datetime) -> int:
-    return lanes.update(hold=Hold.DISABLED, hold_reason=why, held_at=now, revision=F("revision") + 1)
+    return lanes.update(
+        hold=Hold.DISABLED, hold_reason=why, held_at=now, hold_until=None, revision=F("revision") + 1
+    )
 
 
 def _tell_disabled(subscription_id: UUID, why: str) -> None:
@@ -112,34 +139,61 @@ def _hold(
     actor: str,
     user: User | None,
     reason: str,
+    until: datetime | None = None,
 ) -> bool:
     now = timezone.now()
-    values: dict[str, Any] = {
-        "hold": after,
-        "hold_reason": reason[:500],
-        "held_at": now,
-        "revision": F("revision") + 1,
-    }
-    if after == Hold.NONE:
-        values |= {"hold_reason": "", "next_due_at": now}
+    values = _moving(now) if after == Hold.NONE else _held(after, reason, until, now)
     with transaction.atomic():
-        if not Lane.objects.filter(pk=subscription_id, hold__in=before).update(**values):
-            return _already(verb, subscription_id, after)
-        audit.record(
-            actor=actor,
-            user=user,
-            verb=verb,
-            object_kind="subscription",
-            object_id=subscription_id,
-            reason=reason,
-            after={"hold": after.value},
-        )
+        lane = Lane.objects.select_for_update(no_key=True).only("hold", "hold_until").get(pk=subscription_id)
+        if lane.hold not in before:
+            return _already(verb, Hold(lane.hold), after)
+        Lane.objects.filter(pk=subscription_id).update(**values)
+        was = _said(Hold(lane.hold), lane.hold_until)
+        _record(verb, subscription_id, actor, user, reason, was, _said(after, until))
         ring_on_commit()
     return True
 
 
-def _already(verb: str, subscription_id: UUID, wanted: Hold) -> bool:
-    present = Hold(Lane.objects.values_list("hold", flat=True).get(pk=subscription_id))
+def _held(hold: Hold, reason: str, until: datetime | None, now: datetime) -> dict[str, Any]:
+    return {
+        "hold": hold,
+        "hold_reason": reason[:500],
+        "held_at": now,
+        "hold_until": until,
+        "revision": F("revision") + 1,
+    }
+
+
+def _moving(now: datetime) -> dict[str, Any]:
+    return _held(Hold.NONE, "", None, now) | {"next_due_at": now}
+
+
+def _said(hold: Hold, until: datetime | None) -> dict[str, str]:
+    return {"hold": hold.value} | ({"until": until.isoformat(timespec="seconds")} if until else {})
+
+
+def _already(verb: str, present: Hold, wanted: Hold) -> bool:
     if present != wanted:
         raise Refused(f"This subscription is {present.label.lower()}; {verb} does not apply to it.")
     return False
+
+
+def _record(
+    verb: str,
+    subscription_id: UUID,
+    actor: str,
+    user: User | None,
+    reason: str,
+    before: dict[str, str],
+    after: dict[str, str],
+) -> None:
+    audit.record(
+        actor=actor,
+        user=user,
+        verb=verb,
+        object_kind="subscription",
+        object_id=subscription_id,
+        reason=reason,
+        before=before,
+        after=after,
+    )
