@@ -37,5 +37,9 @@ class Notice(models.Model):
     text = models.CharField(max_length=500)
     created_at = models.DateTimeField(default=timezone.now)
 
+    class Meta:
+        # Serves "what should one know about this thing?".
+        indexes = [models.Index(fields=["object_kind", "object_id", "id"], name="notice_object_idx")]
+
     def __str__(self) -> str:
         return self.text
