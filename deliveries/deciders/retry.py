@@ -98,6 +98,12 @@ def describe(schedule: Schedule) -> str:
     return words
 
 
+def waits(schedule: Schedule, most: int) -> list[str]:
+    """What lies before each attempt but the first, in words and without jitter; the first so many."""
+    numbers = range(1, min(schedule.attempts, most + 1))
+    return [_duration(_base_delay(schedule, number)) for number in numbers]
+
+
 def check(schedule: Schedule) -> None:
     """Raises ValueError with one sentence on a schedule no one can have meant."""
     if schedule.delays_s is None:

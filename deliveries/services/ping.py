@@ -2,7 +2,8 @@
 
 It makes no delivery and no attempt, counts in no rate, and works in whatever state the lane is. Its body is
 `{"type": "weir.test", "timestamp": …, "data": {"subscription": "sub_…", "test": "test_…"}}`, never transformed,
-and `test_…` is its webhook-id. A 2xx from behind an open circuit orders a probe, so that recovery begins at once.
+or one that was sent to the endpoint before; `test_…` is its webhook-id, and `weir-test: 1` marks it either way.
+A 2xx from behind an open circuit orders a probe, so that recovery begins at once.
 """
 
 import asyncio
@@ -34,12 +35,23 @@ from .holds import Refused
 
 LIMIT_S = 10.0  # a person waits for the answer, and so does one of the web server's threads
 PROBE_REASON = "A test was answered 2xx."
+SAMPLE_TYPE = "weir.test"
+JSON = "application/json"
 
 _turn = threading.Lock()  # one at a time in each process, so that tests never hold all of its threads
 
 
 class Busy(Exception):
     """Another test is under way; says so in one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Payload:
+    """What was sent there before, to be sent once more as a test."""
+
+    body: bytes
+    content_type: str
+    delivery_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,19 +80,27 @@ class PingAnswer:
 
 
 def ping_endpoint(
-    *, subscription_id: UUID, actor: str, user: User | None = None, reason: str = ""
+    *,
+    subscription_id: UUID,
+    actor: str,
+    user: User | None = None,
+    reason: str = "",
+    event_type: str = SAMPLE_TYPE,
+    payload: Payload | None = None,
 ) -> PingAnswer:
-    """Sends the ping and waits for its answer, 10 s at most. Raises Busy, and Refused where nothing can be signed."""
+    """Sends the ping and waits for its answer, 10 s at most. Raises Busy, and Refused where nothing can be signed.
+
+    Without a payload a sample of the event type is sent.
+    """
     if not _turn.acquire(blocking=False):
         raise Busy("Another test is under way; try again in a few seconds.")
     try:
-        ping = _prepare(subscription_id, timezone.now())
+        ping = _prepare(subscription_id, event_type, payload, timezone.now())
         began = time.monotonic()
         exchange = asyncio.run(_send(ping))
         duration_ms = round((time.monotonic() - began) * 1000)
     finally:
         _turn.release()
-    after = {"outcome": exchange.outcome.value, "status": exchange.status, "duration_ms": duration_ms}
     audit.record(
         actor=actor,
         user=user,
@@ -88,7 +108,8 @@ def ping_endpoint(
         object_kind="subscription",
         object_id=subscription_id,
         reason=reason,
-        after=after,
+        criteria=_criteria(event_type, payload),
+        after={"outcome": exchange.outcome.value, "status": exchange.status, "duration_ms": duration_ms},
     )
     has_ordered = exchange.outcome is Outcome.OK and _order_probe(subscription_id, actor, user)
     return _shown(ping, exchange, duration_ms, has_ordered)
@@ -101,30 +122,36 @@ class _Ping:
     body: bytes
 
 
-def _prepare(subscription_id: UUID, now: datetime) -> _Ping:
+def _criteria(event_type: str, payload: Payload | None) -> dict[str, str]:
+    if payload is None:
+        return {"type": event_type}
+    return {"type": event_type, "body_of": public_id("delivery", payload.delivery_id)}
+
+
+def _prepare(subscription_id: UUID, event_type: str, payload: Payload | None, now: datetime) -> _Ping:
     loaded = orders.load(revisions={subscription_id: 0}, now=now)
     if subscription_id in loaded.broken:
         raise Refused(loaded.broken[subscription_id])
     found = loaded.orders[subscription_id]
     name = f"test_{uuid7().hex}"
-    body = _body(subscription_id, name, now)
+    body = payload.body if payload else _sample(subscription_id, event_type, name, now)
     headers = compose_headers(
         signer=found.signer,
         message_id=name,
         timestamp=int(now.timestamp()),
         body=body,
-        content_type="application/json",
+        content_type=payload.content_type if payload else JSON,
         trace_id=f"{random.getrandbits(128) or 1:032x}",  # noqa: S311 (a name, not a secret)
         span_id=f"{random.getrandbits(64) or 1:016x}",  # noqa: S311 (a name, not a secret)
         attempt=1,
         extra=found.headers,
     )
-    return _Ping(orders=found, headers=headers, body=body)
+    return _Ping(orders=found, headers=headers | {"weir-test": "1"}, body=body)
 
 
-def _body(subscription_id: UUID, name: str, now: datetime) -> bytes:
+def _sample(subscription_id: UUID, event_type: str, name: str, now: datetime) -> bytes:
     data = {"subscription": public_id("subscription", subscription_id), "test": name}
-    return json.dumps({"type": "weir.test", "timestamp": now.isoformat(), "data": data}).encode()
+    return json.dumps({"type": event_type, "timestamp": now.isoformat(), "data": data}).encode()
 
 
 async def _send(ping: _Ping) -> Exchange:

@@ -6,14 +6,14 @@ The front of all that is done to a subscription; `holds`, `defaults` and `subscr
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from deliveries.models import Lane, Subscription, SubscriptionSecret
@@ -35,6 +35,8 @@ __all__ = [
     "disable",
     "disable_gone",
     "enable",
+    "end_overlap",
+    "newest_secret",
     "pause",
     "resume",
     "rotate_secret",
@@ -44,6 +46,8 @@ __all__ = [
 
 OVERLAP = timedelta(days=1)  # how long a replaced secret still signs, unless asked otherwise
 MAX_OVERLAP = timedelta(days=30)  # doors refuse more
+CHANGED = "Somebody changed this subscription since you opened it; look again, then decide."
+ROTATED = "Somebody rotated the secret since you opened this page, so nothing was done."
 MAX_LIVE_SECRETS = 5  # each one adds a signature to every request
 
 
@@ -114,11 +118,17 @@ def update_subscription(
     actor: str,
     user: User | None = None,
     reason: str = "",
+    seen_at: datetime | None = None,
     **options: Unpack[Options],
 ) -> Subscription:
-    """Changes the given settings alone; deliveries already owed follow them. Raises ValidationError."""
+    """Changes the given settings alone; deliveries already owed follow them. Raises ValidationError.
+
+    `seen_at` is its `updated_at` when it was read: raises Refused when it has been changed since.
+    """
     with transaction.atomic():
         subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
+        if seen_at is not None and subscription.updated_at != seen_at:
+            raise Refused(CHANGED)
         changes = _apply(subscription, options)
         if changes.after:
             subscription_rules.check(subscription)
@@ -140,13 +150,20 @@ def rotate_secret(
     reason: str = "",
     secret: str = "",
     overlap: timedelta = OVERLAP,
+    instead_of: UUID | None = None,
 ) -> str:
-    """Adds a signing secret, lets the others sign on for `overlap`, and returns the new one in the clear."""
+    """Adds a signing secret, lets the others sign on for `overlap`, and returns the new one in the clear.
+
+    `instead_of` is the newest secret when it was read: raises Refused when there is a newer one.
+    """
     plain = _checked_secret(secret)
     now = timezone.now()
     with transaction.atomic():
         subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
         live = subscription.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now))
+        before = {"hints": _hints(live)}
+        if instead_of is not None and _newest(subscription) != instead_of:
+            raise Refused(ROTATED)
         live.filter(Q(expires_at=None) | Q(expires_at__gt=now + overlap)).update(expires_at=now + overlap)
         if subscription.secrets.filter(expires_at__gt=now).count() >= MAX_LIVE_SECRETS:
             raise Refused(
@@ -155,8 +172,35 @@ def rotate_secret(
         key = _add_secret(subscription, plain)
         _touch(subscription_id)
         after = {"hint": key.hint, "overlap_s": overlap.total_seconds()}
-        _record("rotate-secret", subscription_id, actor, user, reason, after=after)
+        _record("rotate-secret", subscription_id, actor, user, reason, before, after)
     return plain
+
+
+def end_overlap(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> int:
+    """Lets the secrets that were replaced sign no more, from now on; says how many did until now."""
+    now = timezone.now()
+    with transaction.atomic():
+        subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
+        replaced = subscription.secrets.filter(expires_at__gt=now)
+        before, ended = {"hints": _hints(replaced)}, replaced.update(expires_at=now)
+        if ended:
+            _touch(subscription_id)
+            _record("end-overlap", subscription_id, actor, user, reason, before, {"hints": []})
+    return ended
+
+
+def newest_secret(subscription: Subscription) -> SubscriptionSecret | None:
+    """The one that replaces the others, without its sealed text."""
+    return subscription.secrets.defer("sealed").order_by("-created_at", "-id").first()
+
+
+def _newest(subscription: Subscription) -> UUID | None:
+    newest = newest_secret(subscription)
+    return newest.pk if newest else None
+
+
+def _hints(secrets: QuerySet[SubscriptionSecret]) -> list[str]:
+    return list(secrets.order_by("created_at", "id").values_list("hint", flat=True))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
