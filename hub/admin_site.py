@@ -38,6 +38,7 @@ class ConsoleSite(AdminSite):
             path("records/", self.admin_view(self.records), name="records"),
             path("go/", self.admin_view(jump.page), name="go"),
             path("queue/", self.admin_view(queue_page.page), name="queue"),
+            path("queue/run-again/", self.admin_view(queue_page.run_again), name="queue_run_again"),
             *super().get_urls(),
         ]
 

@@ -1,9 +1,12 @@
 """Queue and workers: what the page tells of seats, lanes, tasks and schedules, from small tables alone."""
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -15,6 +18,7 @@ from deliveries.services.depths import sample
 from hub import workers
 from tests import make
 from tests.callers import browser
+from webhooks.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -176,3 +180,48 @@ def test_the_environment_is_named_and_production_is_red(name: str, is_red: bool)
     with override_settings(HUB_ENVIRONMENT=name):
         page = browser(is_superuser=True).get(PAGE).content.decode()
     assert (f">{name}</span>" in page, "is-production" in page) == (True, is_red)
+
+
+def ask_again(client: Any, function: str = "deliveries.tasks.retain") -> list[str]:
+    answer = client.post(f"{PAGE}run-again/", {"function": function}, follow=True)
+    return [str(message) for message in answer.context["messages"]]
+
+
+def test_what_failed_is_run_again_once_and_the_second_is_told() -> None:
+    for number in range(3):
+        failed(number, "deliveries.tasks.retain", ago=timedelta(hours=1))
+    failed(3, "deliveries.tasks.retain", ago=timedelta(days=2))
+    failed(4, "deliveries.tasks.contain", ago=timedelta(hours=1))
+    admin = browser("deliveries.view_seat", "deliveries.run_tasks_again")
+    assert 'aria-label="Run deliveries.tasks.retain again"' in admin.get(PAGE).content.decode()
+    assert ask_again(admin) == ["deliveries.tasks.retain is queued once more; 3 failed before."]
+    assert ask_again(admin) == ["deliveries.tasks.retain has no failure any more: it was run again already."]
+    assert [queued.task["func"] for queued in OrmQ.objects.all()] == ["deliveries.tasks.retain"]
+    assert set(Task.objects.values_list("id", flat=True)) == {"t3", "t4"}
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.verb, entry.object_id, entry.count) == (
+        "ada", "run-again", "deliveries.tasks.retain", 3,
+    )  # fmt: skip
+
+
+def test_only_tasks_of_ours_are_run_again() -> None:
+    failed(1, "os.system", ago=timedelta(hours=1))
+    admin = browser("deliveries.view_seat", "deliveries.run_tasks_again")
+    assert "Run os.system again" not in admin.get(PAGE).content.decode()
+    assert ask_again(admin, "os.system") == ["Only the hub's own tasks are run again from here."]
+    assert (OrmQ.objects.count(), Task.objects.count(), AuditEntry.objects.count()) == (0, 1, 0)
+
+
+def test_who_may_only_look_runs_nothing_again() -> None:
+    failed(1, "deliveries.tasks.retain", ago=timedelta(hours=1))
+    looker = browser("deliveries.view_seat")
+    assert "Run deliveries.tasks.retain again" not in looker.get(PAGE).content.decode()
+    assert looker.post(f"{PAGE}run-again/", {"function": "deliveries.tasks.retain"}).status_code == 403
+    assert (OrmQ.objects.count(), Task.objects.count()) == (0, 1)
+
+
+def test_the_role_admin_may_and_no_other() -> None:
+    for name in ("0002_give_roles", "0004_let_admins_run_tasks_again"):
+        import_module(f"hub.migrations.{name}").give(apps, None)
+    may = Group.objects.filter(permissions__codename="run_tasks_again").values_list("name", flat=True)
+    assert list(may) == ["Admin"]

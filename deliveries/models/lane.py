@@ -45,6 +45,9 @@ class Seat(models.Model):
     taken_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        permissions = [("run_tasks_again", "Can run failed tasks again")]
+
     def __str__(self) -> str:
         return f"seat {self.number}"
 
