@@ -13,7 +13,7 @@ from tests import make
 from tests.callers import browser
 from webhooks.deciders.standard import new_secret
 from webhooks.models import ApiKey, AuditEntry, Source, Subscriber
-from webhooks.services.keys import authenticate
+from webhooks.services.keys import authenticate, create_api_key
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +31,14 @@ def add(client: Client, model: str, **fields: Any) -> Any:
 
 def change(client: Client, model: str, pk: object, **fields: Any) -> Any:
     return client.post(reverse(f"admin:{model}_change", args=[pk]), fields, follow=True)
+
+
+def form_of(made: Subscription) -> str:
+    return reverse("admin:deliveries_subscription_edit", args=[made.pk])
+
+
+def edit(client: Client, made: Subscription, **fields: Any) -> Any:
+    return client.post(form_of(made), subscription(**fields), follow=True)
 
 
 def act(client: Client, model: str, action: str, *rows: Any) -> Any:
@@ -117,7 +125,7 @@ def test_a_filter_that_is_not_jmespath_is_refused(chief: Client) -> None:
 
 def test_a_change_is_made_by_the_service_and_keeps_what_is_not_shown(chief: Client) -> None:
     made = make.subscription(url=URL, headers='{"x-team": "a"}', event_types=["user.*", "order.*"])
-    change(chief, "deliveries_subscription", made.pk, **subscription(retry_max_attempts="3"))
+    edit(chief, made, retry_max_attempts="3")
     made.refresh_from_db()
     assert (made.retry_max_attempts, json.loads(made.headers)) == (3, {"x-team": "a"})
     assert AuditEntry.objects.get().after == {"retry_max_attempts": 3}
@@ -127,7 +135,7 @@ def test_a_change_is_made_by_the_service_and_keeps_what_is_not_shown(chief: Clie
 def test_pace_and_containment_are_set_in_the_form(chief: Client) -> None:
     made = make.subscription(url=URL, event_types=["user.*", "order.*"])
     wanted = {"rate_per_s": "2.5", "latest_only": "on", "circuit_min_volume": "3", "disable_after_s": "0"}
-    change(chief, "deliveries_subscription", made.pk, **subscription(**wanted))
+    edit(chief, made, **wanted)
     assert AuditEntry.objects.get().after == {
         "rate_per_s": 2.5,
         "latest_only": True,
@@ -138,58 +146,54 @@ def test_pace_and_containment_are_set_in_the_form(chief: Client) -> None:
 
 def test_no_explicit_delays_are_shown_as_nothing(chief: Client) -> None:
     made = make.subscription(url=URL)
-    page = chief.get(reverse("admin:deliveries_subscription_change", args=[made.pk])).content.decode()
+    page = chief.get(form_of(made)).content.decode()
     assert ">null<" not in "".join(page.split()) and 'name="retry_delays_s"' in page
 
 
 def test_headers_are_dropped_by_an_empty_object(chief: Client) -> None:
     made = make.subscription(url=URL, headers='{"x-team": "a"}')
-    change(chief, "deliveries_subscription", made.pk, **subscription(headers="{}"))
+    edit(chief, made, headers="{}")
     made.refresh_from_db()
     assert made.headers == ""
 
 
-def test_a_secret_filled_in_signs_beside_the_old_one(chief: Client) -> None:
-    made, secret = make.subscription(url=URL), new_secret()
-    change(chief, "deliveries_subscription", made.pk, **subscription(secret=secret))
-    assert [kept.sealed for kept in made.secrets.filter(expires_at=None)] == [secret]
-    assert made.secrets.count() == 2
-
-
 def test_the_owner_of_a_subscription_is_settled_for_good(chief: Client) -> None:
     made, other = make.subscription(url=URL), make.subscriber("other")
-    change(chief, "deliveries_subscription", made.pk, **subscription(subscriber=other.pk))
+    edit(chief, made, subscriber=other.pk)
     made.refresh_from_db()
     assert made.subscriber.name == "billing"
 
 
 def test_the_page_says_what_the_schedule_comes_to(chief: Client) -> None:
     made = make.subscription(url=URL, retry_delays_s=[5, 60], retry_jitter=0)
-    page = chief.get(reverse("admin:deliveries_subscription_change", args=[made.pk]))
-    assert "3 attempts over 1 min 5 s" in page.content.decode()
+    for address in (form_of(made), reverse("admin:deliveries_subscription_change", args=[made.pk])):
+        assert "3 attempts over 1 min 5 s" in chief.get(address).content.decode()
 
 
-def test_subscriptions_are_paused_and_resumed_from_the_list(chief: Client) -> None:
-    made = make.subscription()
-    assert said(act(chief, "deliveries_subscription", "pause", made)) == ["Paused 1."]
-    assert Lane.objects.get().hold == "paused"
-    assert said(act(chief, "deliveries_subscription", "resume", made)) == ["Resumed 1."]
-    assert Lane.objects.get().hold == ""
-    assert said(act(chief, "deliveries_subscription", "resume", made)) == ["Resumed 0."]
+def test_an_empty_field_says_what_the_hub_has_instead(chief: Client) -> None:
+    page = chief.get(form_of(make.subscription())).content.decode()
+    assert 'placeholder="15"' in page and "Empty: the hub's, 15." in page
+    assert "The hub&#x27;s: dead after three attempts" in page
 
 
-def test_what_does_not_apply_to_a_subscription_is_said(chief: Client) -> None:
-    made = make.subscription()
-    act(chief, "deliveries_subscription", "disable", made)
-    answer = act(chief, "deliveries_subscription", "resume", made)
-    assert said(answer)[0] == "hook: This subscription is disabled; resume does not apply to it."
-    assert Lane.objects.get().hold == "disabled"
+def test_a_form_that_was_opened_before_somebody_else_saved_changes_nothing(chief: Client) -> None:
+    made = make.subscription(url=URL, event_types=["user.*", "order.*"])
+    seen_at = made.updated_at.isoformat()
+    edit(browser(is_superuser=True, name="bob"), made, seen_at=seen_at, window="3")
+    answer = edit(chief, made, seen_at=seen_at, window="7")
+    assert said(answer) == [
+        "Somebody changed this subscription since you opened it; look again, then decide."
+    ]
+    made.refresh_from_db()
+    assert (made.window, AuditEntry.objects.get().actor) == (3, "bob")
 
 
-def test_without_permission_a_subscription_is_not_paused() -> None:
-    made = make.subscription()
-    act(browser("deliveries.view_subscription"), "deliveries_subscription", "pause", made)
-    assert Lane.objects.get().hold == ""
+def test_the_form_is_for_who_may_change(chief: Client) -> None:
+    made, looker = make.subscription(url=URL), browser("deliveries.view_subscription", name="bob")
+    assert looker.get(form_of(made)).status_code == 403
+    assert edit(looker, made, window="3").status_code == 403
+    made.refresh_from_db()
+    assert made.window is None and not AuditEntry.objects.exists()
 
 
 def test_a_source_is_made_with_its_secret(chief: Client) -> None:
@@ -253,13 +257,40 @@ def test_a_key_cannot_expire_in_the_past(chief: Client) -> None:
     assert not ApiKey.objects.exists()
 
 
-def test_a_key_is_revoked_from_the_list(chief: Client) -> None:
+def test_a_key_is_revoked_after_asking_and_the_second_is_told(chief: Client) -> None:
     add(chief, "webhooks_apikey", name="ci", role="viewer")
     key = ApiKey.objects.get()
-    assert said(act(chief, "webhooks_apikey", "revoke", key))[-1] == "Revoked 1."
+    asked = act(chief, "webhooks_apikey", "revoke", key)
+    assert "Revoke 1 API key?" in asked.content.decode() and key.shown_prefix in asked.content.decode()
+    key.refresh_from_db()
+    assert key.revoked_at is None
+    address = reverse("admin:webhooks_apikey_changelist")
+    answer = {"action": "revoke", "_selected_action": [key.pk], "post": "yes", "reason": "leaked"}
+    assert said(chief.post(address, answer, follow=True))[-1] == "Revoked 1."
     key.refresh_from_db()
     assert key.revoked_at is not None
-    assert said(act(chief, "webhooks_apikey", "revoke", key))[-1] == "Revoked 0."
+    assert said(chief.post(address, answer, follow=True)) == ["1 had been revoked before."]
+    assert AuditEntry.objects.get(verb="revoke").reason == "leaked"
+
+
+def test_a_list_of_keys_says_which_still_work(chief: Client) -> None:
+    live, expired, revoked = (create_api_key(role="viewer", name=name)[0] for name in ("a", "b", "c"))
+    ApiKey.objects.filter(pk=expired.pk).update(expires_at=make.now(), last_used_at=make.now())
+    ApiKey.objects.filter(pk=revoked.pk).update(revoked_at=make.now())
+    shown = chief.get(reverse("admin:webhooks_apikey_changelist")).content.decode()
+    assert [word for word in ("Live", "Expired", "Revoked", "never", "just now") if word not in shown] == []
+    assert f"<code>{live.shown_prefix}…</code>" in shown
+
+
+def test_a_subscriber_is_shown_with_what_it_wants_and_sends(chief: Client) -> None:
+    mine = make.subscriber("finance")
+    hook = make.subscription(name="ledger", subscriber=mine)
+    make.subscription(name="elsewhere")
+    Lane.objects.filter(pk=hook.pk).update(hold="paused")
+    Source.objects.create(slug="till", name="Till", subscriber=mine)
+    shown = chief.get(reverse("admin:webhooks_subscriber_change", args=[mine.pk])).content.decode()
+    assert "ledger" in shown and "Paused" in shown and "/in/till" in shown
+    assert "elsewhere" not in shown
 
 
 def test_without_permission_a_key_is_not_revoked(chief: Client) -> None:

@@ -4,17 +4,14 @@ from ipaddress import ip_network
 from typing import Any, cast
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.test import Client
-from django.urls import reverse
 from pytest_django import Settings
 
-from deliveries.models import CircuitChange, Delivery, Lane, Subscription
+from deliveries.models import CircuitChange, Delivery, Lane
 from deliveries.services import circuits, subscriptions
 from deliveries.services.holds import Refused
 from deliveries.services.ping import ping_endpoint
 from tests import make
-from tests.callers import browser, with_key
+from tests.callers import with_key
 from tests.endpoints import Endpoint, answers
 from tests.running import dispatchers, until
 from webhooks.ids import public_id, uuid7
@@ -225,124 +222,3 @@ def test_over_rest_the_subscription_must_exist(name: str) -> None:
         with_key().post(f"/api/v1/subscriptions/{public_id('subscription', uuid7())}/{name}").status_code
         == 404
     )
-
-
-def page(to: Lane, name: str) -> str:
-    return reverse("admin:deliveries_subscription_act", args=[to.pk, name])
-
-
-def said(answer: Any) -> list[str]:
-    return [str(message) for message in answer.context["messages"]]
-
-
-@pytest.fixture
-def chief() -> Client:
-    names = ("view_subscription", "hold_subscription", "manage_circuit", "test_subscription")
-    return browser(*(f"deliveries.{name}" for name in names))
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_on_the_console_a_button_orders_and_is_logged(chief: Client, name: str) -> None:
-    to = lane(circuit="open" if name == "probe" else "recovering")
-    answer = chief.post(page(to, name), {"reason": " drill "}, follow=True)
-    assert said(answer) == [WRITES[name]]
-    assert "not carried out yet" in answer.content.decode()
-    assert AuditEntry.objects.get().reason == "drill"
-    assert LogEntry.objects.get().object_id == str(to.pk)
-
-
-@pytest.mark.parametrize(
-    ("name", "before", "told", "after"),
-    [
-        ("pause", "", "Paused.", "paused"),
-        ("pause", "paused", "It was paused already.", "paused"),
-        ("resume", "paused", "Resumed.", ""),
-        ("resume", "disabled", "This subscription is disabled; resume does not apply to it.", "disabled"),
-        ("disable", "paused", "Disabled.", "disabled"),
-        ("enable", "disabled", "Enabled.", ""),
-    ],
-)
-def test_on_the_console_a_button_holds_and_lets_go(
-    chief: Client, name: str, before: str, told: str, after: str
-) -> None:
-    to = lane(hold=before)
-    assert said(chief.post(page(to, name), follow=True)) == [told]
-    assert Lane.objects.get().hold == after
-    assert LogEntry.objects.count() == (1 if before != after else 0)
-
-
-def test_on_the_console_looking_at_an_act_does_not_act(chief: Client) -> None:
-    to = lane(circuit="closed")
-    assert chief.get(page(to, "trip")).status_code == 405
-    assert chief.post(page(to, "explode")).status_code == 404
-    gone = reverse("admin:deliveries_subscription_act", args=[uuid7(), "trip"])
-    assert chief.post(gone).status_code == 404
-    assert unchanged(to)
-
-
-def test_on_the_console_who_may_only_look_sees_the_lane_and_no_buttons() -> None:
-    to, viewer = lane(circuit="closed"), browser("deliveries.view_subscription")
-    assert viewer.post(page(to, "trip")).status_code == 403
-    shown = viewer.get(reverse("admin:deliveries_subscription_change", args=[to.pk])).content.decode()
-    assert 'id="lane"' in shown and "lane-acts" not in shown
-    assert unchanged(to)
-
-
-def test_on_the_console_who_may_hold_a_lane_may_not_move_its_circuit() -> None:
-    to, operator = (
-        lane(circuit="closed"),
-        browser("deliveries.view_subscription", "deliveries.hold_subscription"),
-    )
-    shown = operator.get(reverse("admin:deliveries_subscription_change", args=[to.pk])).content.decode()
-    assert page(to, "pause") in shown
-    assert page(to, "trip") not in shown and "Send test" not in shown
-    assert operator.post(page(to, "trip")).status_code == 403
-    assert unchanged(to)
-
-
-@pytest.mark.parametrize(
-    ("state", "buttons"),
-    [
-        ({}, ["pause", "disable", "trip"]),
-        ({"circuit": "open"}, ["pause", "disable", "probe", "reset"]),
-        ({"circuit": "half_open"}, ["pause", "disable", "trip", "reset"]),
-        ({"circuit": "open", "hold": "paused"}, ["resume", "disable", "reset"]),
-        ({"circuit": "open", "hold": "disabled"}, ["enable"]),
-    ],
-)
-def test_on_the_console_only_acts_that_make_sense_are_offered(
-    chief: Client, state: dict[str, str], buttons: list[str]
-) -> None:
-    to = lane(**state)
-    shown = chief.get(reverse("admin:deliveries_subscription_change", args=[to.pk])).content.decode()
-    names = [*SERVICES, "pause", "resume", "disable", "enable"]
-    assert [name for name in names if f'formaction="{page(to, name)}"' in shown] == [
-        name for name in names if name in buttons
-    ]
-    assert reverse("admin:deliveries_subscription_test", args=[to.pk]) in shown
-
-
-def test_on_the_console_the_page_tells_how_the_lane_moves(chief: Client) -> None:
-    at = make.now()
-    to = lane(
-        circuit="recovering", window=3, failing_since=at, warned_at=at, tokens=1.5, tokens_at=at, hold="paused",
-        hold_reason="<b>night</b>", held_at=at,
-    )  # fmt: skip
-    Subscription.objects.update(rate_per_s=2)
-    for number in range(12):
-        CircuitChange.objects.create(
-            subscription_id=to.pk, before="closed", after="open", why=f"change {number}.", attempt_id=uuid7()
-        )
-    shown = chief.get(reverse("admin:deliveries_subscription_change", args=[to.pk])).content.decode()
-    when = f"{at:%Y-%m-%d %H:%M:%S}"
-    assert f"Paused since {when}: &lt;b&gt;night&lt;/b&gt;" in shown
-    assert "3 of 10" in shown and f"at most 2.0 per second; 1.5 could go at once at {when}" in shown
-    assert f"{when}; a notice warned at {when}" in shown
-    assert [f"change {number}." in shown for number in (1, 2, 11)] == [False, True, True]
-
-
-def test_on_the_console_lanes_are_found_by_their_circuit(chief: Client) -> None:
-    closed, opened = lane(), lane(circuit="open")
-    listed = chief.get(reverse("admin:deliveries_subscription_changelist"), {"lane__circuit__exact": "open"})
-    assert [row.pk for row in listed.context["cl"].result_list] == [opened.pk]
-    assert closed.pk != opened.pk

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from tests import make
 from tests.callers import browser
+from webhooks.services.keys import create_api_key
 
 pytestmark = pytest.mark.django_db
 
@@ -35,8 +36,8 @@ def test_every_file_a_page_links_to_is_there(page: str) -> None:
 
 def test_a_list_counts_what_is_ticked_and_offers_no_more_than_the_page() -> None:
     for number in range(60):
-        make.subscription(name=f"hook {number}")
-    shown = browser(is_superuser=True).get(reverse("admin:deliveries_subscription_changelist"))
+        create_api_key(role="viewer", name=f"key {number}")
+    shown = browser(is_superuser=True).get(reverse("admin:webhooks_apikey_changelist"))
     text = shown.content.decode()
     assert 'class="action-counter" data-actions-icnt="50"' in text  # the admin's script fails without it
     assert "Select all 60" not in text and "across all pages" not in text

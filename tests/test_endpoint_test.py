@@ -243,7 +243,7 @@ def test_on_the_console_the_answer_is_text_and_never_run() -> None:
     shown = page.content.decode()
     assert "The endpoint answered 200 (ok) after" in shown
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown and "<script>alert" not in shown
-    assert "x-odd: &lt;i&gt;" in shown and "<b>hook" not in shown
+    assert "<dt>x-odd</dt><dd>&lt;i&gt;</dd>" in shown and "<b>hook" not in shown
     assert LogEntry.objects.get().change_message == "Sent a test: ok."
 
 
@@ -252,8 +252,43 @@ def test_on_the_console_a_test_asks_for_permission_and_a_post() -> None:
         to = make.subscription(endpoint.url)
         address = reverse("admin:deliveries_subscription_test", args=[to.pk])
         assert browser("deliveries.view_subscription").post(address).status_code == 403
-        assert browser(is_superuser=True, name="bob").get(address).status_code == 405
+        assert browser(is_superuser=True, name="bob").get(address).status_code == 200
     assert (endpoint.accepted, AuditEntry.objects.count()) == (0, 0)
+
+
+def test_on_the_console_the_last_real_payload_goes_out_marked_and_recorded() -> None:
+    client = browser("deliveries.view_subscription", "deliveries.test_subscription", "webhooks.view_payload")
+    with Endpoint(answers(200)) as endpoint:
+        to = make.subscription(endpoint.url)
+        for name in ("order 1", "order 2"):
+            last = make.delivery(to, make.event(name.encode(), type="order.paid", state="routed"))
+        make.delivery(to, make.event(b"other", type="user.created", state="routed"))
+        address = reverse("admin:deliveries_subscription_test", args=[to.pk])
+        page = client.post(address, {"type": "order.paid", "body": "last"})
+        nothing = client.post(address, {"type": "never.seen", "body": "last"})
+    (request,) = endpoint.requests
+    assert (request.body, request.headers["weir-test"]) == (b"order 2", "1")
+    assert "order 2" in page.content.decode()
+    assert [str(message) for message in nothing.context["messages"]] == [
+        "None of its newest deliveries is of the type never.seen and has its body still."
+    ]
+    entry = AuditEntry.objects.get(verb="test")
+    assert entry.criteria == {"type": "order.paid", "body_of": public_id("delivery", last.pk)}
+    assert AuditEntry.objects.get(verb="view_payload").object_id == public_id("delivery", last.pk)
+    assert Attempt.objects.count() == 0 and Delivery.objects.filter(attempts__gt=0).count() == 0
+
+
+def test_on_the_console_a_real_payload_is_not_for_who_may_not_see_payloads() -> None:
+    client = browser("deliveries.view_subscription", "deliveries.test_subscription")
+    with Endpoint(answers(200)) as endpoint:
+        to = make.subscription(endpoint.url)
+        make.delivery(to, make.event(b"secret order", type="order.paid", state="routed"))
+        address = reverse("admin:deliveries_subscription_test", args=[to.pk])
+        assert 'value="last"' not in client.get(address).content.decode()
+        assert client.post(address, {"type": "order.paid", "body": "last"}).status_code == 403
+        client.post(address, {"type": "order.paid"})
+    (request,) = endpoint.requests
+    assert json.loads(request.body)["type"] == "order.paid" and b"secret" not in request.body
 
 
 def test_on_the_console_a_second_test_is_told_to_wait() -> None:

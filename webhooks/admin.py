@@ -1,14 +1,12 @@
-"""The inbound side on the console. Sources, subscribers and keys change by their services."""
+"""The inbound side on the console. Sources and subscribers change by their services; keys in `key_admin`."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from webhooks.deciders.identify import check_place
@@ -19,7 +17,6 @@ from webhooks.deciders.verify import check_secret
 from webhooks.history_admin import History, Listing, ModelForm, Rows, as_text, who
 from webhooks.ids import PREFIXES
 from webhooks.models import (
-    ApiKey,
     AuditEntry,
     Event,
     EventBody,
@@ -31,7 +28,9 @@ from webhooks.models import (
     SourceSecret,
     Subscriber,
 )
-from webhooks.services import keys, sources, subscribers
+from webhooks.services import sources, subscribers
+
+from . import key_admin  # noqa: F401 (it registers itself)
 
 
 class SourceForm(ModelForm):
@@ -132,8 +131,9 @@ class SourceAdmin(Listing):
         sources.update_source(source_id=obj.pk, **values, **who(request))
 
 
-@admin.register(Subscriber)
 class SubscriberAdmin(Listing):
+    """Registered by the outbound side, which adds what it wants."""
+
     list_display = ("name", "created_at")
     fields = ("name",)
     ids: ClassVar = {"subscriber": "pk"}
@@ -146,52 +146,6 @@ class SubscriberAdmin(Listing):
             subscribers.rename_subscriber(subscriber_id=obj.pk, name=name, **who(request))
         else:
             obj.pk = subscribers.create_subscriber(name=name, **who(request)).pk
-
-
-class ApiKeyForm(ModelForm):
-    class Meta:
-        model = ApiKey
-        fields = ("name", "role", "expires_at")
-
-    def clean_expires_at(self) -> datetime | None:
-        at: datetime | None = self.cleaned_data["expires_at"]
-        if at is not None and at <= timezone.now():
-            raise ValidationError("A key cannot expire in the past.")
-        return at
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(Listing):
-    """A key is made and revoked, never changed."""
-
-    list_display = ("name", "role", "shown_prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
-    list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter))
-    form = ApiKeyForm
-    fields = ApiKeyForm.Meta.fields
-    ids: ClassVar = {"apikey": "pk"}
-    actions = ("revoke",)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("webhooks.change_apikey")
-
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
-        made, plain = keys.create_api_key(
-            role=obj.role, name=obj.name, expires_at=obj.expires_at, **who(request)
-        )
-        obj.pk, obj.shown_prefix = made.pk, made.shown_prefix
-        self.message_user(request, f"The key is {plain} and is not shown again.", messages.WARNING)
-
-    @admin.action(description="Revoke selected API keys", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        revoked = 0
-        for key in queryset:
-            if keys.revoke_api_key(key_id=key.pk, **who(request)):
-                self.log_change(request, key, "Revoked.")
-                revoked += 1
-        self.message_user(request, f"Revoked {revoked}.", messages.SUCCESS)
 
 
 class EventAdmin(History):

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, cast, get_type_hints
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar, cast
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from deliveries.models import Subscription
+from deliveries.models import ClientErrors, Subscription
 from deliveries.services import subscription_rules, subscriptions
 from webhooks.history_admin import ModelForm
 
-T = TypeVar("T")
+from .subscription_fields import HUB_DEFAULTS, LABELS, OPTIONS, told
 
-OPTIONS = tuple(get_type_hints(subscriptions.Options))
+T = TypeVar("T")
 
 
 class Lines(forms.CharField):
@@ -53,9 +55,11 @@ class SubscriptionForm(ModelForm):
     )
     secret = forms.CharField(
         required=False,
-        label="New signing secret",
-        help_text="Empty: a new subscription gets one. A new one signs beside the others, which last a day.",
+        label="Signing secret",
+        help_text="Empty: one is made and shown once. Later it is rotated on the subscription's page.",
     )
+    # What was changed since is not overwritten.
+    seen_at = forms.CharField(required=False, widget=forms.HiddenInput)
 
     class Meta:
         model = Subscription
@@ -65,6 +69,27 @@ class SubscriptionForm(ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["headers"] = ""
+        if not self.instance._state.adding:
+            self.initial["seen_at"] = self.instance.updated_at.isoformat()
+        for name, label in LABELS.items():
+            if name in self.fields:
+                self.fields[name].label = label
+        for name in ("filter", "transform"):
+            if name in self.fields:
+                self.fields[name].widget.attrs["rows"] = 3
+        for name, setting in HUB_DEFAULTS.items():
+            if name in self.fields:
+                _tell_default(self.fields[name], told(getattr(settings, setting)))
+        if isinstance(choice := self.fields.get("client_errors"), forms.ChoiceField):
+            default = ClientErrors(settings.HUB_CLIENT_ERRORS).label.lower()
+            choice.choices = [("", f"The hub's: {default}"), *ClientErrors.choices]
+
+    def clean_seen_at(self) -> datetime | None:
+        """A form without it is of a caller who did not look, such as a script."""
+        try:
+            return datetime.fromisoformat(self.cleaned_data["seen_at"])
+        except ValueError:
+            return None
 
     def clean_headers(self) -> str:
         text: str = self.cleaned_data["headers"].strip()
@@ -91,6 +116,12 @@ class SubscriptionForm(ModelForm):
         """What the form says, as the services take it."""
         given = {name: self.cleaned_data[name] for name in OPTIONS if name in self.cleaned_data}
         return cast(subscriptions.Options, given | {"headers": json.loads(given["headers"] or "{}")})
+
+
+def _tell_default(field: forms.Field, default: str) -> None:
+    """In the empty field, and in words below it."""
+    field.widget.attrs["placeholder"] = default
+    field.help_text = f"{field.help_text} Empty: the hub's, {default}.".strip()
 
 
 def _spoken(check: Callable[[], T]) -> T:

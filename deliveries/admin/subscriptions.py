@@ -1,82 +1,132 @@
-"""Subscriptions on the console: made, changed, held and let go, each through its service."""
+"""Subscriptions on the console: listed, looked at, made and changed. What is done to them has doors of its own."""
 
-from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 
 from deliveries.deciders import retry
-from deliveries.models import Subscription, SubscriptionSecret
+from deliveries.deciders.subscription_query import read
+from deliveries.models import Subscription
+from deliveries.selectors.patience import TooSlow, patience
 from deliveries.services import subscriptions
 from deliveries.services.defaults import circuit_rules_of, disable_after_of, headers_of, schedule_of
-from webhooks.history_admin import Rows, who
+from webhooks.history_admin import who
+from webhooks.ids import public_id
 
-from .lane_acts import HOLD, LaneActs
-from .subscription_form import OPTIONS, SubscriptionForm
-
-
-class SecretRows(Rows):
-    model = SubscriptionSecret
-    fields = readonly_fields = ("hint", "created_at", "expires_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SubscriptionSecret]:
-        return super().get_queryset(request).defer("sealed")
+from .endpoint_test import TestingEndpoints
+from .lane_acts import ACTS, ON_MANY, ActingOnLanes, offered
+from .secret_acts import RotatingSecrets
+from .subscription_doors import CHANGE, ROTATE, TEST, page_of
+from .subscription_fields import GROUPS
+from .subscription_form import SubscriptionForm
+from .subscription_list import list_context
+from .subscription_page import Wish, page_context
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(LaneActs):
+class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
     form = SubscriptionForm
-    list_display = ("name", "subscriber", "url", "source", "hold", "circuit", "created_at")
-    list_filter = ("lane__hold", "lane__circuit")
-    list_select_related = ("subscriber", "source", "lane")
+    list_template = "admin/deliveries/subscription/list.html"
+    page_template = "admin/deliveries/subscription/page.html"
+    slow_template = "admin/deliveries/subscription/slow.html"
     ids: ClassVar = {"subscription": "pk", "subscriber": "subscriber_id"}
     texts: ClassVar = ("name",)
-    search_help_text = "A subscription's or subscriber's id, or its whole name."
-    inlines = (SecretRows,)
-    actions = ("pause", "resume", "disable", "enable")
-    fieldsets = (
-        (None, {"fields": ("subscriber", "name", "url", "source", "event_types", "deliveries")}),
-        ("What is sent", {"fields": ("filter", "transform", "headers", "header_names", "secret")}),
-        (
-            "When it is tried again; empty means the hub's default",
-            {
-                "fields": (
-                    "schedule",
-                    *(name for name in OPTIONS if name.startswith("retry_")),
-                    "client_errors",
-                )
-            },
-        ),
-        ("How fast", {"fields": ("timeout_s", "window", "rate_per_s", "ordering", "latest_only")}),
-        (
-            "When it is left alone; empty means the hub's default",
-            {
-                "fields": (
-                    "thresholds",
-                    *(name for name in OPTIONS if name.startswith("circuit_")),
-                    "disable_after_s",
-                )
-            },
-        ),
-    )
-    readonly_fields = ("deliveries", "header_names", "schedule", "thresholds")
+    readonly_fields = ("header_names", "schedule", "thresholds")
+
+    def get_urls(self) -> list[URLPattern]:
+        edit = self.admin_site.admin_view(self.edit_view)
+        return [
+            path("<path:object_id>/edit/", edit, name="deliveries_subscription_edit"),
+            *super().get_urls(),
+        ]
+
+    # -- the list, and the page of one -----------------------------------------------------------------
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Not Django's list: that cannot sort by what rollups say."""
+        self._must_view(request)
+        _must_look(request)
+        try:
+            with patience():
+                shown = list_context(read(request.GET.dict()), datetime.now(UTC))
+        except TooSlow:
+            return self._too_slow(request, "Subscriptions")
+        acts = [ACTS[name] for name in ON_MANY if request.user.has_perm(ACTS[name].permission)]
+        context = {"title": "Subscriptions", "acts": acts, "may_add": self.has_add_permission(request)}
+        return self._render(request, self.list_template, shown | context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Looked at here; the form is behind *Edit*."""
+        self._must_view(request)
+        _must_look(request)
+        subscription = self._one(request, object_id)
+        try:
+            with patience():
+                shown = page_context(subscription, Wish.read(request.GET), datetime.now(UTC))
+        except TooSlow:
+            return self._too_slow(request, subscription.name)
+        return self._render(request, self.page_template, shown | self._buttons(request, subscription))
+
+    def _too_slow(self, request: HttpRequest, title: str) -> HttpResponse:
+        return self._render(request, self.slow_template, {"title": title}, status=503)
+
+    def _buttons(self, request: HttpRequest, subscription: Subscription) -> dict[str, Any]:
+        """Of the acts those that would change something and that this person may do."""
+        may = request.user.has_perm
+        acts = {name: ACTS[name] for name in offered(subscription.lane) if may(ACTS[name].permission)}
+        return {
+            "title": subscription.name,
+            "acts": acts,
+            "may_test": may(TEST),
+            "may_rotate": may(ROTATE),
+            "may_edit": may(CHANGE),
+            "replay_address": _replay_address(subscription) if may("deliveries.bulk_replay") else "",
+            "may_see_audit": may("webhooks.view_auditentry"),
+        }
+
+    # -- the form --------------------------------------------------------------------------------------
+
+    def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        self._must(request, CHANGE)
+        subscription = self._one(request, object_id)
+        try:
+            return super().change_view(request, str(subscription.pk), extra_context=_only_save(subscription))
+        except subscriptions.Refused as refusal:
+            # Django's form is saved in a transaction, which this has undone.
+            self.message_user(request, str(refusal), messages.WARNING)
+            return redirect(page_of(subscription))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
+        """A secret is given once and rotated elsewhere; what comes of settings is told once there are some."""
+        left_out = {"secret"} if obj else {"header_names", "schedule", "thresholds"}
+        return [
+            (title, {"fields": [name for name in names if name not in left_out]}) for title, names in GROUPS
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> tuple[str, ...]:
         fixed = ("subscriber",) if obj else ()
         return (*self.readonly_fields, *fixed)
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
-        secret = form.cleaned_data["secret"]
         if change:
-            subscriptions.update_subscription(subscription_id=obj.pk, **who(request), **form.options())
-            if secret:
-                subscriptions.rotate_secret(subscription_id=obj.pk, secret=secret, **who(request))
+            subscriptions.update_subscription(
+                subscription_id=obj.pk, seen_at=form.cleaned_data["seen_at"], **who(request), **form.options()
+            )
             return
+        secret = form.cleaned_data["secret"]
         made = subscriptions.create_subscription(
             subscriber=obj.subscriber, secret=secret, **who(request), **form.options()
         )
@@ -85,30 +135,25 @@ class SubscriptionAdmin(LaneActs):
             text = f"Its signing secret is {made.secret} and is not shown again."
             self.message_user(request, text, messages.WARNING)
 
-    def has_hold_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(HOLD)
+    def response_add(
+        self, request: HttpRequest, obj: Subscription, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        self.message_user(request, f"{obj.name} was added.", messages.SUCCESS)
+        return redirect(page_of(obj))
 
-    @admin.display(description="Lane")
-    def hold(self, subscription: Subscription) -> str:
-        return str(subscription.lane.get_hold_display())
-
-    @admin.display(description="Circuit")
-    def circuit(self, subscription: Subscription) -> str:
-        return str(subscription.lane.get_circuit_display())
-
-    def deliveries(self, subscription: Subscription) -> SafeString | str:
-        if not hasattr(subscription, "lane"):
-            return "-"
-        address = reverse("admin:deliveries_delivery_changelist")
-        return format_html('<a href="{}?subscription__id__exact={}">List</a>', address, subscription.pk)
+    def response_change(self, request: HttpRequest, obj: Subscription) -> HttpResponse:
+        self.message_user(request, f"{obj.name} was changed.", messages.SUCCESS)
+        return redirect(page_of(obj))
 
     @admin.display(description="Present headers")
     def header_names(self, subscription: Subscription) -> str:
         return ", ".join(sorted(headers_of(subscription))) or "-"
 
+    @admin.display(description="What that comes to")
     def schedule(self, subscription: Subscription) -> str:
         return retry.describe(schedule_of(subscription))
 
+    @admin.display(description="What that comes to")
     def thresholds(self, subscription: Subscription) -> str:
         rules, after_s = circuit_rules_of(subscription), disable_after_of(subscription)
         disabled = f"disabled after {after_s / 3_600:.3g} h of failing" if after_s else "never disabled"
@@ -117,33 +162,24 @@ class SubscriptionAdmin(LaneActs):
             f" in {rules.window_s:g} s fail, for {rules.cooldown_s:g} to {rules.cooldown_cap_s:g} s; {disabled}"
         )
 
-    @admin.action(description="Pause selected subscriptions", permissions=["hold"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
-        self._move(request, queryset, subscriptions.pause, "Paused")
 
-    @admin.action(description="Resume selected subscriptions", permissions=["hold"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
-        self._move(request, queryset, subscriptions.resume, "Resumed")
+def _only_save(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "title": f"Edit {subscription.name}",
+        "subtitle": None,
+        "show_save_and_add_another": False,
+        "show_save_and_continue": False,
+    }
 
-    @admin.action(description="Disable selected subscriptions", permissions=["hold"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
-        self._move(request, queryset, subscriptions.disable, "Disabled")
 
-    @admin.action(description="Enable selected subscriptions", permissions=["hold"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
-        self._move(request, queryset, subscriptions.enable, "Enabled")
+def _must_look(request: HttpRequest) -> None:
+    if request.method not in ("GET", "HEAD"):
+        raise PermissionDenied
 
-    def _move(
-        self, request: HttpRequest, queryset: QuerySet[Subscription], service: Callable[..., bool], done: str
-    ) -> None:
-        moved = 0
-        for subscription in queryset:
-            try:
-                changed = service(subscription_id=subscription.pk, **who(request))
-            except subscriptions.Refused as refusal:
-                self.message_user(request, f"{subscription.name}: {refusal}", messages.WARNING)
-                continue
-            if changed:
-                self.log_change(request, subscription, f"{done}.")
-                moved += 1
-        self.message_user(request, f"{done} {moved}.", messages.SUCCESS)
+
+def _replay_address(subscription: Subscription) -> str:
+    mine = f"?status=dead&since=all&sub={public_id('subscription', subscription.pk)}"
+    try:
+        return reverse("admin:deliveries_replay_prepare") + mine
+    except NoReverseMatch:
+        return ""

@@ -24,6 +24,7 @@ SHAPES = {
     "disabled": ("pause", "held"),
     "discarded": ("minus", "quiet"),
     "superseded": ("minus", "quiet"),
+    "active": ("check", "quiet"),
     "closed": ("check", "good"),
     "open": ("cross", "bad"),
     "half_open": ("replay", "warn"),

@@ -44,13 +44,15 @@ def create_api_key(
     return key, plain
 
 
-def revoke_api_key(*, key_id: UUID, actor: str, user: User | None = None) -> bool:
+def revoke_api_key(*, key_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
     """Ends a key at once. False when there is no such key or it was revoked before."""
     with transaction.atomic():
         live = ApiKey.objects.filter(id=key_id, revoked_at__isnull=True)
         revoked = live.update(revoked_at=timezone.now()) == 1
         if revoked:
-            audit.record(actor=actor, user=user, verb="revoke", object_kind="apikey", object_id=key_id)
+            audit.record(
+                actor=actor, user=user, verb="revoke", object_kind="apikey", object_id=key_id, reason=reason
+            )
     return revoked
 
 
