@@ -112,14 +112,24 @@ def insert(values: Mapping[str, Any]) -> bool:
     if connection.vendor == "postgresql":
         return _insert_in_postgresql(values)
     # SQLite has no INSERT inside WITH. The transaction is as short as three statements can be.
-    adapted = {name: _as_sqlite(value) for name, value in values.items()}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_in_sqlite(_CLAIM), adapted)
-        if cursor.fetchone() is None:
-            return False
-        cursor.execute(_in_sqlite(_insert_into(Event, EVENT_COLUMNS)), adapted)
-        cursor.execute(_in_sqlite(_insert_into(EventBody, BODY_COLUMNS)), adapted)
-    return True
+    with transaction.atomic():
+        if is_free := claim(values):
+            keep(values)
+    return is_free
+
+
+def claim(values: Mapping[str, Any]) -> bool:
+    """Takes the id alone, in the caller's transaction, who then keeps the event or names another one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_apart(_CLAIM), _adapted(values))
+        return cursor.fetchone() is not None
+
+
+def keep(values: Mapping[str, Any]) -> None:
+    """The event and its bytes, once its id was claimed in the same transaction."""
+    with connection.cursor() as cursor:
+        for model, columns in ((Event, EVENT_COLUMNS), (EventBody, BODY_COLUMNS)):
+            cursor.execute(_apart(_insert_into(model, columns)), _adapted(values))
 
 
 def _insert_in_postgresql(values: Mapping[str, Any]) -> bool:
@@ -156,11 +166,16 @@ def _prepare(cursor: Any) -> None:
 
 
 @lru_cache
-def _in_sqlite(sql: str) -> str:
+def _apart(sql: str) -> str:
+    """For statements that are executed one by one, their values beside them."""
     return sql.format_map({name: f"%({name})s" for name in PARAMETERS})
 
 
-def _as_sqlite(value: Any) -> Any:
+def _adapted(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, UUID):
         return value.hex
     return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value

@@ -1,5 +1,6 @@
 """The only way an event comes into the tables. It decides nothing about a request: that was done before."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import DateTimeField, F, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from webhooks import wake
 from webhooks.ids import trace_id, uuid7
-from webhooks.models import EventKey
-from webhooks.receipt_sql import insert
+from webhooks.models import EventKey, KeyKind
+from webhooks.receipt_sql import claim, insert, keep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,30 +71,105 @@ Verdict = Stored | Duplicate | Conflict | SourceChanged
 def store(fact: Fact) -> Verdict:
     """Returns `Stored` only once the event is committed, or will be with the caller's transaction."""
     event_id = uuid7()
+    if fact.operation_id:
+        return _store_operation(fact, event_id)
     if not insert(_values(fact, event_id)):
         return _seen_before(fact)
+    return _stored(event_id)
+
+
+def _stored(event_id: UUID) -> Stored:
     transaction.on_commit(partial(wake.ring, wake.EVENTS))
     return Stored(event_id)
 
 
-def _seen_before(fact: Fact) -> Duplicate | Conflict | SourceChanged:
-    keys = EventKey.objects.filter(
+def _store_operation(fact: Fact, event_id: UUID) -> Verdict:
+    """Whatever its id, an event that reports an operation known already is that event again.
+
+    Its id is remembered all the same, so that it stays a duplicate however often it comes.
+    """
+    with transaction.atomic():
+        values = _values(fact, event_id)
+        if not claim(values):
+            return _seen_before(fact)
+        first_id, first_seen_at = _holder(fact, event_id)
+        if first_id != event_id:
+            _keys(fact).update(event_id=first_id)
+            return Duplicate(first_id, first_seen_at)
+        keep(values)
+        return _stored(event_id)
+
+
+def _holder(fact: Fact, event_id: UUID) -> tuple[UUID, datetime]:
+    """The event that reported the operation first; this one, if nobody did before."""
+    at = fact.received_at
+    ours = EventKey(
         source_id=fact.source_id,
-        kind=fact.kind,
-        digest=fact.key_digest,
-        source__revision=fact.source_revision,
-        source__is_enabled=True,
+        kind=KeyKind.OPERATION,
+        digest=_operation_digest(fact),
+        event_id=event_id,
+        body_digest=fact.body_digest,
+        first_seen_at=at,
+        last_seen_at=at,
     )
+    # Where another receipt is about to take it, this waits until that one has committed.
+    EventKey.objects.bulk_create([ours], ignore_conflicts=True)
+    held = _operations(fact)
+    first_id, first_seen_at = held.values_list("event_id", "first_seen_at").get()
+    if first_id != event_id:
+        held.update(duplicates=F("duplicates") + 1, last_seen_at=_latest(at))
+    return first_id, first_seen_at
+
+
+def _latest(at: datetime) -> Greatest:
+    """What was refused and is accepted after all came earlier than what was seen since."""
+    return Greatest(F("last_seen_at"), Value(at, DateTimeField()))
+
+
+def _operation_digest(fact: Fact) -> bytes:
+    return hashlib.sha256(fact.operation_id.encode()).digest()
+
+
+def _operations(fact: Fact) -> QuerySet[EventKey]:
+    return EventKey.objects.filter(
+        source_id=fact.source_id, kind=KeyKind.OPERATION, digest=_operation_digest(fact)
+    )
+
+
+def _keys(fact: Fact) -> QuerySet[EventKey]:
+    return EventKey.objects.filter(source_id=fact.source_id, kind=fact.kind, digest=fact.key_digest)
+
+
+def _seen_before(fact: Fact) -> Duplicate | Conflict | SourceChanged:
+    keys = _keys(fact).filter(source__revision=fact.source_revision, source__is_enabled=True)
     found = keys.values_list("pk", "event_id", "body_digest", "first_seen_at").first()
     if found is None:
         return SourceChanged()
     pk, event_id, body_digest, first_seen_at = found
     key = EventKey.objects.filter(pk=pk)
     if bytes(body_digest) != fact.body_digest:
-        key.update(conflicts=F("conflicts") + 1, last_seen_at=fact.received_at)
+        key.update(conflicts=F("conflicts") + 1, last_seen_at=_latest(fact.received_at))
         return Conflict(event_id)
-    key.update(duplicates=F("duplicates") + 1, last_seen_at=fact.received_at)
+    key.update(duplicates=F("duplicates") + 1, last_seen_at=_latest(fact.received_at))
     return Duplicate(event_id, first_seen_at)
+
+
+def peek(fact: Fact) -> Duplicate | Conflict | None:
+    """What `store` would say of it now, as far as ids tell; None when it would be stored. It writes nothing."""
+    held = _keys(fact).values_list("event_id", "body_digest", "first_seen_at").first()
+    if held is not None and not _is_past_window(fact, held[2]):
+        event_id, body_digest, first_seen_at = held
+        is_same = bytes(body_digest) == fact.body_digest
+        return Duplicate(event_id, first_seen_at) if is_same else Conflict(event_id)
+    if not fact.operation_id:
+        return None
+    found = _operations(fact).values_list("event_id", "first_seen_at").first()
+    return Duplicate(*found) if found else None
+
+
+def _is_past_window(fact: Fact, first_seen_at: datetime) -> bool:
+    window = timedelta(seconds=settings.HUB_FINGERPRINT_WINDOW_S)
+    return fact.kind == KeyKind.FINGERPRINT and first_seen_at < fact.received_at - window
 
 
 def _values(fact: Fact, event_id: UUID) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .arrival import Arrival
-from .expressions import ExpressionFailed, compile_expression, parse_json
-from .places import as_text, first_of, look_up
+from .expressions import compile_expression
+from .places import as_text, evaluated, first_of, look_up
 from .scheme_columns import Scheme
 from .verdicts import Refused
 
@@ -105,12 +105,7 @@ def _of_envelope(document: object) -> tuple[str, str]:
 
 def _look_up(arrival: Arrival, place: str) -> str:
     """A place that an operator named."""
-    if place.startswith(_HEADER):
-        return look_up(arrival, place)
-    try:
-        return as_text(compile_expression(place).evaluate(parse_json(arrival.body)))
-    except (ExpressionFailed, ValueError):
-        return ""
+    return look_up(arrival, place) if place.startswith(_HEADER) else evaluated(arrival, place)
 
 
 def _flaw(what: str, text: str, limit: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from .expressions import compile_expression
 from .key_forms import KeyForm
 from .scheme_columns import Kind, Scheme, Unit
 
@@ -15,7 +16,9 @@ _PLACES = {
     "operation_from": "operation_sources",
     "entity_from": "entity_sources",
     "version_from": "version_sources",
+    "time_from": "time_sources",
 }
+_EXPRESSION = "jmespath:"
 _KINDS_OF_PLACE = ("header:", "json:", "form:", "field:")
 _ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
 _ENCODINGS = ("hex", "base64", "text")
@@ -31,13 +34,21 @@ def with_options(row: Scheme, options: Mapping[str, Any]) -> Scheme:
     """The row as this source has it. Unknown names are left out: a later version may have written them."""
     known = {name: value for name, value in options.items() if name in known_options(row)}
     columns: dict[str, Any] = {
-        _PLACES.get(name, name): (value,) if name in _PLACES else value for name, value in known.items()
+        _PLACES.get(name, name): _sources(value) if name in _PLACES else value
+        for name, value in known.items()
     }
     if "key_form" in columns:
         columns["key_form"] = KeyForm(columns["key_form"])
     if "timestamp_unit" in columns:
         columns["timestamp_unit"] = Unit(columns["timestamp_unit"])
     return replace(row, **columns)
+
+
+def _sources(place: str) -> tuple[str, ...]:
+    """An override is written as `id_from` is: a place, or JMESPath. An empty one says that there is none."""
+    if not place:
+        return ()
+    return (place if place.startswith(_KINDS_OF_PLACE) else _EXPRESSION + place,)
 
 
 def check_options(row: Scheme, options: object) -> None:
@@ -68,6 +79,13 @@ def _check(name: str, value: object) -> None:
 def _check_place(name: str, value: str) -> None:
     if not all(part.startswith(_KINDS_OF_PLACE) and part.partition(":")[2] for part in value.split(" + ")):
         raise ValueError(f"The option {name} must be header:<name>, json:<path> or form:<field>.")
+
+
+def _check_override(name: str, value: str) -> None:
+    if value.startswith(_KINDS_OF_PLACE):
+        _check_place(name, value)
+    elif value:
+        compile_expression(value)
 
 
 def _check_signed(name: str, value: str) -> None:
@@ -102,13 +120,14 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str, str], None]:
 _CHECKS: Mapping[str, Callable[[str, str], None]] = {
     "signature": _check_place,
     "timestamp": _check_place,
-    **dict.fromkeys(_PLACES, _check_place),
+    **dict.fromkeys(_PLACES, _check_override),
     "signed": _check_signed,
     "public_url": _check_url,
     "algorithm": _one_of(_ALGORITHMS),
     "encoding": _one_of(_ENCODINGS),
     "key_form": _one_of(tuple(_KEY_FORMS)),
     "timestamp_unit": _one_of(tuple(Unit)),
+    "least_version": _one_of(("1", "2")),
 }
 
 

@@ -2,7 +2,7 @@
 
 A place is `header:<name>`, `form:<field>`, or `json:<path>` with dots between the names of nested objects and the
 positions in lists (a name with dots in it stands in quotes). Several joined by ` + ` are one text with `/` in
-between, if each of them holds something.
+between, if each of them holds something. `jmespath:<expression>` is what an operator may say besides.
 """
 
 import re
@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from .arrival import Arrival
+from .expressions import ExpressionFailed, compile_expression, parse_json
 
+_EXPRESSION = "jmespath:"
 _NAME = re.compile(r'"[^"]*"|[^."]+')
 _Step = tuple[str, tuple[str, ...]]
 
@@ -24,11 +26,20 @@ def first_of(arrival: Arrival, places: Sequence[str]) -> str:
 
 def look_up(arrival: Arrival, place: str) -> str:
     """The text or number there; empty when there is none."""
+    if place.startswith(_EXPRESSION):
+        return evaluated(arrival, place.removeprefix(_EXPRESSION))
     steps = _steps(place)
     if len(steps) == 1:
         return _at(arrival, *steps[0])
     texts = [_at(arrival, kind, path) for kind, path in steps]
     return "/".join(texts) if all(texts) else ""
+
+
+def evaluated(arrival: Arrival, expression: str) -> str:
+    try:
+        return as_text(compile_expression(expression).evaluate(parse_json(arrival.body)))
+    except (ExpressionFailed, ValueError):
+        return ""
 
 
 def as_text(value: object) -> str:
