@@ -14,6 +14,7 @@ from webhooks.authentication import MayPublish
 from webhooks.ids import public_id
 from webhooks.models import Event, Source, Subscriber
 from webhooks.rest import Conflict, Door
+from webhooks.selectors.sources import with_last_event
 from webhooks.serializers import (
     EventBrief,
     EventFilters,
@@ -29,7 +30,7 @@ from webhooks.services import publish, sources, subscribers
 class SourceDoor(ListModelMixin, RetrieveModelMixin, Door[Source]):
     """Found by slug or id."""
 
-    queryset = Source.objects.prefetch_related("secrets")
+    queryset = with_last_event(Source.objects.prefetch_related("secrets"))
     serializer_class = SourceBody
     kind = "source"
 

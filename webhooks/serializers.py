@@ -46,6 +46,8 @@ class SecretHint(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField(read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
     purpose = serializers.CharField(read_only=True)
+    matches = serializers.IntegerField(read_only=True)
+    last_matched_at = serializers.DateTimeField(read_only=True)
 
 
 class SourceBody(Strict):
@@ -60,7 +62,11 @@ class SourceBody(Strict):
     id_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
     type_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
     options = serializers.JSONField(required=False)
+    expected_every_s = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=2_147_483_647
+    )
     secrets = SecretHint(many=True, read_only=True)
+    last_event_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
 
 

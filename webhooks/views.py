@@ -53,7 +53,7 @@ class ReceiptView(APIView):
     def post(self, request: Request, slug: str) -> HttpResponse:
         body = _read(request._request)
         if isinstance(body, Answer):
-            count(slug, "too-large" if body is TOO_LARGE else "unreadable")
+            count(slug, "too-large" if body is TOO_LARGE else "unreadable", at=timezone.now())
             return _respond(body)
         return _respond(receive(slug=slug, arrival=_arrival(request._request, body)))
 
@@ -61,7 +61,7 @@ class ReceiptView(APIView):
         """Every method but POST comes here. A few sources, and the handshakes of some, use one of these."""
         if request.method in _ASKED_OF_SOURCE:
             return self.post(request, kwargs["slug"])
-        count(kwargs["slug"], "method-not-allowed")
+        count(kwargs["slug"], "method-not-allowed", at=timezone.now())
         return _respond(not_allowed(["POST"]))
 
     @property

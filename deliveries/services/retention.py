@@ -26,12 +26,13 @@ from deliveries.models import (
     RollupFailure,
 )
 from webhooks.ids import first_id_at
-from webhooks.models import Event, EventBody, EventKey, EventState, Refusal
+from webhooks.models import Event, EventBody, EventKey, EventState, ReceiptRollup, Refusal
 
 BATCH = 500  # rows in one transaction: well under 50 ms, so that SQLite's other writers don't wait
 BUDGET_S = 240.0  # one run; what is left waits for the next
 OWED = (DeliveryState.PENDING, DeliveryState.DEAD)
 KEEP_ROLLUPS_DAYS = {60: 2, 900: 8, 3600: 396, 86_400: 396}  # by the width of a slice: the wider, the longer
+KEEP_RECEIPTS_DAYS = 31  # of rollups at the door: pages ask for the last day, people for the last month
 UNROUTED = (EventState.RECEIVED, EventState.QUARANTINED)
 
 
@@ -58,7 +59,12 @@ def drop_expired(*, now: datetime) -> dict[str, int]:
     }
     deadline = monotonic() + BUDGET_S
     dropped = {name: _drop(step, deadline) for name, step in steps.items()}
-    return dropped | {"rollups": _drop_rollups(now, deadline)}
+    return dropped | {"rollups": _drop_rollups(now, deadline), "receipts": _drop_receipts(now, deadline)}
+
+
+def _drop_receipts(now: datetime, deadline: float) -> int:
+    before = now - timedelta(days=KEEP_RECEIPTS_DAYS)
+    return _drop(partial(ReceiptRollup.objects.filter, starts_at__lt=before), deadline, order="starts_at")
 
 
 def _drop_rollups(now: datetime, deadline: float) -> int:

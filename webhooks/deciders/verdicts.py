@@ -1,12 +1,14 @@
 """What may come of checking who sent a request. It holds values and sentences, and checks nothing."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveSecret:
     text: str = field(repr=False)
     hint: str
+    id: UUID | None = None  # of its row, by which its matches are counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

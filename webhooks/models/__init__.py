@@ -5,9 +5,11 @@ from .event import Event, EventBody, EventKey, EventState, KeyKind
 from .handshake import Handshake
 from .party import ApiKey, Role, Subscriber
 from .refusal import Refusal
+from .rollup import NO_SOURCE, ReceiptRollup
 from .source import SecretPurpose, Source, SourceSecret
 
 __all__ = [
+    "NO_SOURCE",
     "ApiKey",
     "AuditEntry",
     "Event",
@@ -16,6 +18,7 @@ __all__ = [
     "EventState",
     "Handshake",
     "KeyKind",
+    "ReceiptRollup",
     "Refusal",
     "Role",
     "SecretPurpose",

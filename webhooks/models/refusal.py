@@ -35,8 +35,22 @@ class Refusal(models.Model):
     accepted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        # Serves the latest of a source, and the bound on how many are kept.
-        indexes = [models.Index(fields=["source", "id"], name="refusal_source_idx")]
+        indexes = [
+            # Serves the latest of a source, and the bound on how many are kept.
+            models.Index(fields=["source", "id"], name="refusal_source_idx"),
+            # Serves what waits of a source, counted by reason and listed.
+            models.Index(
+                fields=["source", "reason", "id"],
+                name="refusal_waiting_idx",
+                condition=models.Q(accepted_at=None),
+            ),
+            # Serves the list of one reason over all sources.
+            models.Index(fields=["reason", "id"], name="refusal_reason_idx"),
+            # Serves the list of what was accepted after all, which is a few of many.
+            models.Index(
+                fields=["id"], name="refusal_accepted_idx", condition=models.Q(accepted_at__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.reason

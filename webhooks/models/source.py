@@ -33,6 +33,12 @@ class Source(models.Model):
     options = models.JSONField(
         default=dict, blank=True, help_text="What the scheme leaves to be filled in, such as public_url."
     )
+    expected_every_s = models.PositiveIntegerField(
+        "expected at least every (seconds)",
+        null=True,
+        blank=True,
+        help_text="No event for longer than this is silence, which is shown. Empty: it may be silent for ever.",
+    )
     revision = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with every change, so that no copy in memory is trusted."
     )
@@ -42,7 +48,13 @@ class Source(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["slug"], name="source_slug_unique"),
             models.CheckConstraint(condition=~models.Q(slug=""), name="source_slug_not_blank"),
+            models.CheckConstraint(
+                condition=models.Q(expected_every_s=None) | models.Q(expected_every_s__gt=0),
+                name="source_expected_every_positive",
+            ),
         ]
+        # Serves the list, which goes by name.
+        indexes = [models.Index(fields=["name", "id"], name="source_name_idx")]
 
     def __str__(self) -> str:
         return self.name
@@ -63,6 +75,9 @@ class SourceSecret(models.Model):
     purpose = models.CharField(max_length=12, choices=SecretPurpose, default=SecretPurpose.SIGNING)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    # Added up by `services.rollups`, a few seconds late, so that a receipt writes nothing for them.
+    matches = models.BigIntegerField(default=0, editable=False, help_text="Requests it proved.")
+    last_matched_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [

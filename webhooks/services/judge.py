@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
 
 from webhooks import store
 from webhooks.deciders import handshakes
@@ -27,6 +29,7 @@ class Asked:
     handshake: Handshake
     reply: Reply
     external_id: str = ""
+    secret_id: UUID | None = None  # which one proved it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +38,52 @@ class Part:
 
     arrival: Arrival
     fact: store.Fact
+    secret_id: UUID | None = None  # which one proved it
 
 
-def judge(source: KnownSource, arrival: Arrival) -> list[Part] | Refused | Asked:
+def judge(
+    source: KnownSource, arrival: Arrival, *, secrets_at: datetime | None = None, any_age: bool = False
+) -> list[Part] | Refused | Asked:
+    """Its age is taken when it arrived. Who judges it again later says by which day's secrets, with `secrets_at`."""
     now, row = arrival.received_at, source.scheme
     if asked := handshakes.find(row.handshakes, arrival, is_signed=False):
         return Asked(asked, asked.reply(arrival, Keys(tokens=source.live_tokens(now))))
     if arrival.method not in row.methods:
         return Refused(reason=NO_METHOD, detail="Only a handshake comes by this method.")
-    secrets = source.live_secrets(now)
-    verified = _verified(source, secrets, arrival)
+    secrets = source.live_secrets(secrets_at or now)
+    verified = _verified(source, secrets, arrival, any_age)
     if isinstance(verified, Refused):
         return verified
     if asked := handshakes.find(row.handshakes, arrival, is_signed=True):
-        return _asked(source, asked, arrival, secrets[verified.position] if secrets else None)
+        return _asked(source, asked, arrival, _matched(secrets, verified))
     if verified.body is not None:
         arrival = replace(arrival, body=verified.body)
-    return _parts(source, arrival, verified)
+    return _parts(source, arrival, verified, _matched(secrets, verified))
 
 
-def _verified(source: KnownSource, secrets: Sequence[LiveSecret], arrival: Arrival) -> Verified | Refused:
+def identified(source: KnownSource, arrival: Arrival, verified: Verified) -> list[Part] | Refused:
+    """The events that a request holds, for who knows otherwise that it is genuine."""
+    return _parts(source, arrival, verified, None)
+
+
+def _matched(secrets: Sequence[LiveSecret], verified: Verified) -> LiveSecret | None:
+    return secrets[verified.position] if secrets and verified.secret_hint else None
+
+
+def _verified(
+    source: KnownSource, secrets: Sequence[LiveSecret], arrival: Arrival, any_age: bool
+) -> Verified | Refused:
     row, certificate = source.scheme, ""
     if row.needs_certificate:
         url = certificate_url(row, arrival)
         certificate = "" if isinstance(url, Refused) else certificate_at(url)
     return verify(
-        scheme=row, secrets=secrets, arrival=arrival, now=arrival.received_at, certificate=certificate
+        scheme=row,
+        secrets=secrets,
+        arrival=arrival,
+        now=arrival.received_at,
+        certificate=certificate,
+        any_age=any_age,
     )
 
 
@@ -70,10 +93,12 @@ def _asked(source: KnownSource, handshake: Handshake, arrival: Arrival, matched:
     )
     named = identity.external_id if isinstance(identity, Identity) and identity.kind == "id" else ""
     reply = handshake.reply(arrival, Keys(matched=matched))
-    return Asked(handshake, reply, named)
+    return Asked(handshake, reply, named, matched.id if matched else None)
 
 
-def _parts(source: KnownSource, arrival: Arrival, verified: Verified) -> list[Part] | Refused:
+def _parts(
+    source: KnownSource, arrival: Arrival, verified: Verified, matched: LiveSecret | None
+) -> list[Part] | Refused:
     """All or nothing: one event that cannot be named refuses its neighbours too, for they share one answer."""
     parts = []
     for body in bodies_of(source.scheme, arrival):
@@ -83,7 +108,8 @@ def _parts(source: KnownSource, arrival: Arrival, verified: Verified) -> list[Pa
         )
         if isinstance(identity, Refused):
             return identity
-        parts.append(Part(part, _fact(source, part, verified, identity)))
+        fact = _fact(source, part, verified, identity)
+        parts.append(Part(part, fact, matched.id if matched else None))
     return parts
 
 

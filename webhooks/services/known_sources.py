@@ -54,8 +54,13 @@ def load(slug: str) -> KnownSource | None:
         _known.pop(slug, None)
         return None
     # The secrets are read after the revision: should they change in between, the revision tells.
-    known = _known[slug] = _known_from(found, list(found.secrets.order_by("id")))
+    known = _known[slug] = read(found)
     return known
+
+
+def read(source: Source) -> KnownSource:
+    """The source as it stands in the tables, enabled or not. It is not remembered."""
+    return _known_from(source, list(source.secrets.order_by("id")))
 
 
 def _known_from(source: Source, secrets: Sequence[SourceSecret]) -> KnownSource:
@@ -79,7 +84,9 @@ def _row(source: Source) -> Scheme:
 
 def _of(purpose: SecretPurpose, secrets: Sequence[SourceSecret]) -> _Secrets:
     return tuple(
-        (LiveSecret(text=s.sealed, hint=s.hint), s.expires_at) for s in secrets if s.purpose == purpose
+        (LiveSecret(text=s.sealed, hint=s.hint, id=s.id), s.expires_at)
+        for s in secrets
+        if s.purpose == purpose
     )
 
 

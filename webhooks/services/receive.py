@@ -6,7 +6,9 @@ Nothing is accepted before the commit that holds the event.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, OperationalError, transaction
@@ -25,11 +27,14 @@ from .handshakes import record
 from .judge import NO_METHOD, Asked, Part, judge
 from .known_sources import KnownSource, load, recall
 from .refuse import refuse
+from .rollups import note
 
 logger = logging.getLogger(__name__)
 
 RECEIPTS = Counter("weir_receipts", "Requests at the door, by what became of them.", ["source", "verdict"])
 _UNKNOWN = "unknown"  # the only label for slugs that strangers make up
+# Verdicts that pages add up as refusals, though no Refusal is kept of these.
+_UNACCEPTED = frozenset({"too-large", "unreadable", "unavailable", "unknown-source", "method-not-allowed"})
 _TRIES = 3  # for a source that changes while we decide; then the sender tries again
 
 
@@ -56,7 +61,7 @@ UNAVAILABLE = Answer(503, {"detail": "This could not be stored now; please send 
 
 def receive(*, slug: str, arrival: Arrival) -> Answer:
     if len(arrival.body) > settings.HUB_MAX_BODY:
-        count(slug, "too-large")
+        count(slug, "too-large", at=arrival.received_at)
         return TOO_LARGE
     try:
         return _receive(slug, arrival)
@@ -66,12 +71,17 @@ def receive(*, slug: str, arrival: Arrival) -> Answer:
         logger.warning("A request for %s could not be verified: %s", slug, error)
     except (Error, Unreadable, UnknownScheme):
         logger.exception("A request for %s could not be stored.", slug)
-    count(slug, "unavailable")
+    count(slug, "unavailable", at=arrival.received_at)
     return UNAVAILABLE
 
 
-def count(slug: str, verdict: str) -> None:
-    RECEIPTS.labels(slug if recall(slug) else _UNKNOWN, verdict).inc()
+def count(slug: str, verdict: str, *, at: datetime, reason: str = "", secret_id: UUID | None = None) -> None:
+    """For the metrics of this process, and for the pages of all of them."""
+    source = recall(slug)
+    RECEIPTS.labels(slug if source else _UNKNOWN, verdict).inc()
+    if verdict in _UNACCEPTED:
+        verdict, reason = "refused", reason or verdict
+    note(source_id=source.id if source else None, verdict=verdict, reason=reason, at=at, secret_id=secret_id)
 
 
 def _receive(slug: str, arrival: Arrival) -> Answer:
@@ -81,7 +91,7 @@ def _receive(slug: str, arrival: Arrival) -> Answer:
         if source is None:
             source, is_fresh = load(slug), True
         if source is None:
-            count(slug, "unknown-source")
+            count(slug, "unknown-source", at=arrival.received_at)
             return UNKNOWN_SOURCE
         judged = judge(source, arrival)
         if isinstance(judged, Refused | Asked):
@@ -91,7 +101,7 @@ def _receive(slug: str, arrival: Arrival) -> Answer:
             return _settled(source, judged, verdicts)
         # Refused by a copy that may be old, or the copy was old: once more, with the source as it is.
         source = None
-    count(slug, "unavailable")
+    count(slug, "unavailable", at=arrival.received_at)
     return UNAVAILABLE
 
 
@@ -124,25 +134,27 @@ def _told(source: KnownSource, arrival: Arrival, judged: Refused | Asked) -> Ans
             external_id=judged.external_id,
             follow_up=follow_up,
         )
-        count(source.slug, "handshake")
+        count(source.slug, "handshake", at=arrival.received_at, secret_id=judged.secret_id)
         return _answer(judged.reply)
     if judged.reason == NO_METHOD:
-        count(source.slug, "method-not-allowed")
+        count(source.slug, "method-not-allowed", at=arrival.received_at)
         return not_allowed(_methods(source))
     return _refused(source, arrival, judged)
 
 
 def _refused(source: KnownSource, arrival: Arrival, refused: Refused) -> Answer:
     refuse(source_id=source.id, arrival=arrival, reason=refused.reason, detail=refused.detail)
-    count(source.slug, "refused")
+    count(source.slug, "refused", reason=refused.reason, at=arrival.received_at)
     # Only what the sender itself can mend is told; of a signature, nothing, or guessing would be worth it.
     return Answer(422, {"detail": refused.detail}) if refused.reason == "identity-invalid" else UNVERIFIED
 
 
 def _settled(source: KnownSource, parts: Sequence[Part], verdicts: Sequence[Settled]) -> Answer:
     told = [_word(source, part.arrival, verdict) for part, verdict in zip(parts, verdicts, strict=True)]
-    for each in told:
-        count(source.slug, each["status"])
+    for number, (part, each) in enumerate(zip(parts, told, strict=True)):
+        # One signature stands for all parts, so its secret matched once.
+        secret_id = None if number else part.secret_id
+        count(source.slug, each["status"], at=part.arrival.received_at, secret_id=secret_id)
     if source.scheme.reply:
         return _answer(source.scheme.reply)
     is_new = any(each["status"] == "accepted" for each in told)

@@ -38,6 +38,7 @@ class SourceChanges(TypedDict, total=False):
     id_from: str
     type_from: str
     options: dict[str, Any]
+    expected_every_s: int | None
     handshake_token: str
 
 
@@ -52,6 +53,7 @@ def create_source(
     id_from: str = "",
     type_from: str = "",
     options: dict[str, Any] | None = None,
+    expected_every_s: int | None = None,
     handshake_token: str = "",
     actor: str,
     user: User | None = None,
@@ -66,6 +68,7 @@ def create_source(
         id_from=id_from,
         type_from=type_from,
         options={} if options is None else options,
+        expected_every_s=expected_every_s,
     )
     with transaction.atomic():
         _check(source, [secret] if secret else [])
@@ -79,7 +82,12 @@ def create_source(
 
 
 def update_source(
-    *, source_id: UUID, actor: str, user: User | None = None, **changes: Unpack[SourceChanges]
+    *,
+    source_id: UUID,
+    actor: str,
+    user: User | None = None,
+    reason: str = "",
+    **changes: Unpack[SourceChanges],
 ) -> Source:
     """Raises ValidationError, by field, or Source.DoesNotExist."""
     secret, token = changes.pop("secret", ""), changes.pop("handshake_token", "")
@@ -96,7 +104,7 @@ def update_source(
         _save(source)
         replaced = [what for what, text in (("the secret", secret), ("the handshake token", token)) if text]
         after = _shown(source) | ({"replaced": " and ".join(replaced)} if replaced else {})
-        _record(source, "update", actor, user, before=before, after=after)
+        _record(source, "update", actor, user, before=before, after=after, reason=reason)
     return source
 
 
@@ -107,29 +115,46 @@ def add_secret(
     actor: str,
     user: User | None = None,
     purpose: SecretPurpose = SecretPurpose.SIGNING,
+    others_until: datetime | None = None,
+    reason: str = "",
 ) -> SourceSecret:
-    """One more live secret, beside those there are. Raises ValidationError or Source.DoesNotExist."""
+    """One more live secret, beside those there are; `others_until` ends those of its purpose that would live longer.
+
+    Raises ValidationError or Source.DoesNotExist.
+    """
     with transaction.atomic():
         source = _locked(source_id)
         _check(source, [secret] if purpose is SecretPurpose.SIGNING else _live_secrets(source))
+        if secret in _live_secrets(source, purpose):
+            raise ValidationError({"secret": ["The source holds this secret already, and it is live."]})
+        after = {"purpose": purpose.value}
+        if others_until:
+            _expire(source.secrets.filter(purpose=purpose), others_until)
+            after["others_until"] = others_until.isoformat()
         added = _keep_secret(source, secret, purpose)
         _save(source)
-        _record(source, "add-secret", actor, user, after={"hint": added.hint, "purpose": purpose.value})
+        _record(source, "add-secret", actor, user, after=after | {"hint": added.hint}, reason=reason)
     return added
 
 
 def expire_secret(
-    *, secret_id: UUID, actor: str, at: datetime | None = None, user: User | None = None
+    *,
+    secret_id: UUID,
+    actor: str,
+    at: datetime | None = None,
+    user: User | None = None,
+    reason: str = "",
 ) -> SourceSecret:
     """Ends a secret now or at a time to come. Raises ValidationError or SourceSecret.DoesNotExist."""
     with transaction.atomic():
         secret = SourceSecret.objects.get(pk=secret_id)
         source = _locked(secret.source_id)
+        before = {"expires_at": secret.expires_at.isoformat() if secret.expires_at else None}
         secret.expires_at = at or timezone.now()
         secret.save(update_fields=["expires_at"])
         _save(source)
         after = {"hint": secret.hint, "expires_at": secret.expires_at.isoformat()}
-        _record(source, "expire-secret", actor, user, after=after)
+        _record(source, "expire-secret", actor, user, before=before, after=after, reason=reason)
     return secret
 
 
@@ -192,20 +217,20 @@ def _flaw_of_secrets(slug: str, secrets: list[str]) -> dict[str, list[str]]:
     return {}
 
 
-def _live_secrets(source: Source) -> list[str]:
-    signing = source.secrets.filter(purpose=SecretPurpose.SIGNING)
-    live = signing.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+def _live_secrets(source: Source, purpose: SecretPurpose = SecretPurpose.SIGNING) -> list[str]:
+    held = source.secrets.filter(purpose=purpose)
+    live = held.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
     return [secret.sealed for secret in live]
 
 
 def _replace(source: Source, secret: str, purpose: SecretPurpose) -> None:
-    _expire(source.secrets.filter(purpose=purpose))
+    _expire(source.secrets.filter(purpose=purpose), timezone.now())
     _keep_secret(source, secret, purpose)
 
 
-def _expire(secrets: Any) -> None:
-    now = timezone.now()
-    secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now)).update(expires_at=now)
+def _expire(secrets: Any, at: datetime) -> None:
+    """Those that would live longer; none lives longer for it."""
+    secrets.filter(Q(expires_at=None) | Q(expires_at__gt=at)).update(expires_at=at)
 
 
 def _keep_secret(source: Source, secret: str, purpose: SecretPurpose = SecretPurpose.SIGNING) -> SourceSecret:
@@ -213,7 +238,7 @@ def _keep_secret(source: Source, secret: str, purpose: SecretPurpose = SecretPur
 
 
 def _shown(source: Source) -> dict[str, Any]:
-    names = ("name", "slug", "scheme", "is_enabled", "id_from", "type_from", "options")
+    names = ("name", "slug", "scheme", "is_enabled", "id_from", "type_from", "options", "expected_every_s")
     owner = str(source.subscriber_id) if source.subscriber_id else None
     return {name: getattr(source, name) for name in names} | {"subscriber": owner}
 
@@ -226,6 +251,7 @@ def _record(
     *,
     before: dict[str, Any] | None = None,
     after: dict[str, Any],
+    reason: str = "",
 ) -> None:
     audit.record(
         actor=actor,
@@ -235,4 +261,5 @@ def _record(
         object_id=source.id,
         before=before,
         after=after,
+        reason=reason,
     )
