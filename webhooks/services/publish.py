@@ -19,7 +19,8 @@ from webhooks.models import KeyKind, Source
 from .refuse import refuse
 
 _CONTENT_TYPE = "application/json"
-_VERIFIED_BY = "api-key"
+VERIFIED_BY = "api-key"
+PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
 
 Verdict = store.Stored | store.Duplicate | store.Conflict
 
@@ -118,13 +119,13 @@ def _fact(
         body_digest=hashlib.sha256(said.encode()).digest(),
         content_type=_CONTENT_TYPE,
         headers=[],
-        verified_by=_VERIFIED_BY,
+        verified_by=VERIFIED_BY,
         **subject,
     )
 
 
 def _keep_conflict(source: Source, body: bytes, conflict: store.Conflict, now: datetime) -> None:
-    arrival = Arrival(method="POST", headers={}, body=body, query="", remote_address="", received_at=now)
+    arrival = Arrival(method=PUBLISHED, headers={}, body=body, query="", remote_address="", received_at=now)
     refuse(
         source_id=source.id,
         arrival=arrival,

@@ -12,7 +12,7 @@ from webhooks.deciders.verify import Arrival
 from webhooks.models import Event, Refusal
 
 _MAX_QUERY = 2_000  # characters; what the database keeps
-_QUERY = "?"  # among the credentials: the whole query string; no header can have this name
+QUERY = "?"  # among the credentials: the whole query string; no header can have this name
 
 
 def refuse(
@@ -22,7 +22,7 @@ def refuse(
     headers, credentials = mask(arrival.headers.items())
     query = mask_query(arrival.query)
     if query != arrival.query:
-        credentials[_QUERY] = arrival.query
+        credentials[QUERY] = arrival.query
     refusal = Refusal.objects.create(
         source_id=source_id,
         reason=reason,
