@@ -122,7 +122,8 @@ def test_a_list_asks_the_same_questions_of_3_rows_and_of_30_and_counts_none(
             assert chief.get(page(model, "changelist")).status_code == 200
         asked.append([query["sql"] for query in captured])
     assert len(asked[0]) == len(asked[1])
-    assert not [sql for sql in asked[1] if "COUNT(" in sql.upper()]
+    # What waits of each source is counted in an index that holds a bounded number of them; no list is.
+    assert not [sql for sql in asked[1] if "COUNT(" in sql.upper() and '"accepted_at" IS NULL' not in sql]
 
 
 def test_a_delivery_page_asks_the_same_questions_however_often_it_was_tried(chief: Client) -> None:

@@ -169,6 +169,6 @@ def test_the_console_takes_options_and_shows_what_to_know_of_the_scheme() -> Non
     chief.post(reverse("admin:webhooks_source_add"), {**form, "options": options})
     made = Source.objects.get()
     assert made.options == {"public_url": "https://shop.example/in/square"}
-    page = chief.get(reverse("admin:webhooks_source_change", args=[made.pk])).content.decode()
+    page = chief.get(reverse("admin:webhooks_source_edit", args=[made.pk])).content.decode()
     assert "Weakness: The address is signed" in page
     assert "The sender waits 10 s for an answer." in page

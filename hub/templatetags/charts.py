@@ -1,9 +1,11 @@
 """Draws the charts of `hub.charts`, each by the template of its kind: `{% chart value %}`."""
 
+from collections.abc import Sequence
+
 from django import template
 from django.template.loader import get_template
 
-from hub.charts import Gauge, Lines, Sparkline, Stacks, Strip
+from hub.charts import Column, Gauge, Kind, Lines, Sparkline, Stacks, Strip, stacks, strip
 
 register = template.Library()
 
@@ -29,3 +31,25 @@ def chart(value: Stacks | Lines | Sparkline | Strip | Gauge) -> str:
 def chart_table(value: Stacks | Lines) -> str:
     """The same for those who read numbers, without the drawing."""
     return get_template(TABLES[type(value)]).render({"chart": value})
+
+
+@register.simple_tag
+def stacked(
+    title: str, kinds: Sequence[tuple[str, str]], columns: Sequence[tuple[str, Sequence[int], bool]]
+) -> str:
+    """Bars from plain values, for apps that may not know the charts: kinds are name and tone, columns label,
+    counts and whether they are unfinished."""
+    made = stacks(
+        title=title,
+        kinds=[Kind(name=name, tone=tone) for name, tone in kinds],
+        columns=[
+            Column(label=label, counts=counts, is_unfinished=is_open) for label, counts, is_open in columns
+        ],
+    )
+    return chart(made)
+
+
+@register.simple_tag
+def bars(title: str, values: Sequence[int], tone: str = "bad") -> str:
+    """A strip of them, from plain values."""
+    return chart(strip(title=title, values=values, tone=tone))

@@ -1,5 +1,6 @@
 """What the console's templates say again and again: icons, times, ids, pages. It asks the database nothing."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,14 @@ SHAPES = {
     "free": ("minus", "quiet"),
     "lost": ("cross", "bad"),
     "late": ("clock", "bad"),
+    "receiving": ("check", "good"),
+    "awaited": ("clock", "quiet"),
+    "silent": ("clock", "bad"),
+    "refused": ("cross", "bad"),
+    "conflict": ("alert", "warn"),
+    "live": ("check", "good"),
+    "ending": ("clock", "warn"),
+    "ended": ("minus", "quiet"),
 }
 
 
@@ -78,3 +87,15 @@ def page_address(cl: ChangeList, by: int) -> str:
 def grouped(number: int) -> str:
     """Thousands set apart by a thin space that doesn't break: `20 874`."""
     return f"{number:,}".replace(",", "\u202f")
+
+
+@register.filter
+def span(seconds: float) -> str:
+    """`90` → `1 min`, as ages are told."""
+    return ages.span(seconds)
+
+
+@register.filter
+def at(counts: Mapping[str, int], name: str) -> int:
+    """How many there are under a name."""
+    return counts.get(name, 0)
