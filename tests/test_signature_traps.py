@@ -429,6 +429,19 @@ class TestWhatACertificateVouchesFor:
     def test_another_account_of_the_same_provider_is_a_stranger(self, slug: str, why: str) -> None:
         assert self.verdict(slug, account="arn:aws:sns:us-east-1:666:Evil") == refused(why)
 
+    @pytest.mark.parametrize(("least", "is_taken"), [("", True), ("1", True), ("2", False)])
+    def test_a_version_that_the_sender_chose_too_old_is_refused(self, least: str, is_taken: bool) -> None:
+        case = from_vector(BY_ID["sns-v1-no-subject"])
+        row = with_options(case.row, {"least_version": least} if least else {})
+        found = verify(
+            scheme=row,
+            secrets=[],
+            arrival=case.arrival,
+            now=case.arrival.received_at,
+            certificate=case.certificate,
+        )
+        assert found == (Verified() if is_taken else refused("signature-version"))
+
     @pytest.mark.parametrize("year", [2024, 2046])
     @pytest.mark.parametrize("slug", sorted(CERTIFIED))
     def test_a_certificate_out_of_its_time_verifies_nothing(self, slug: str, year: int) -> None:

@@ -69,8 +69,9 @@ def _verify_sns(
 ) -> Verified | Refused:
     document = arrival.document
     names = _SNS_FIELDS.get(look_up(arrival, "json:Type"))
-    hashed = _SNS_HASHES.get(look_up(arrival, "json:SignatureVersion"))
-    if hashed is None:
+    version = look_up(arrival, "json:SignatureVersion")
+    hashed = _SNS_HASHES.get(version)
+    if hashed is None or version < row.least_version:
         return refused("signature-version")
     if names is None or not all(isinstance(document.get(name), str) for name in names if name != _OPTIONAL):
         return refused("body-unreadable")

@@ -90,6 +90,7 @@ class Scheme:
     options: tuple[str, ...] = ()
     public_url: str = ""  # as the sender knows it, without its query string
     account: str = ""  # whom the provider speaks for: a topic, a webhook id
+    least_version: str = ""  # of a signature whose version the sender chooses; older ones are refused
 
     # Shown to operators.
     weakness: str = ""
