@@ -1,0 +1,106 @@
+"""Every provider's sample, signed apart from what verifies, is taken by the real door."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from django.test import Client
+
+from webhooks.deciders.options import with_options
+from webhooks.deciders.samples import SAMPLES
+from webhooks.deciders.schemes import SCHEMES, scheme
+from webhooks.deciders.signing import Signed, fill_in, new_pair, sign
+from webhooks.models import Event, Refusal
+from webhooks.services import certificates
+from webhooks.services.sources import create_source
+
+URL = "https://hub.example/in/shop"
+ACCOUNT = "arn:aws:sns:us-east-1:123456789012:Sample"
+
+
+@pytest.fixture(scope="module")
+def authority() -> tuple[str, str]:
+    """A throw-away certificate, and the key it speaks for."""
+    key, now = rsa.generate_private_key(65_537, 2_048), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sample")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return made.public_bytes(pem).decode(), private.decode()
+
+
+def send(signed: Signed) -> Any:
+    headers = {name: value for name, value in signed.headers.items() if name != "content-type"}
+    return Client().post(
+        "/in/shop", signed.body, content_type=signed.headers["content-type"], headers=headers
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("slug", sorted(SCHEMES))
+def test_a_sample_of_every_provider_is_taken(slug: str, authority: tuple[str, str], monkeypatch: Any) -> None:
+    certificate, private = authority
+    monkeypatch.setattr(certificates, "_fetch", lambda url: certificate)
+    certificates._kept.clear()
+    row = scheme(slug)
+    held, secret = new_pair(row, b"seed")
+    options = {"public_url": URL} | ({"account": ACCOUNT} if row.needs_certificate else {})
+    create_source(
+        name="S",
+        slug="shop",
+        scheme=slug,
+        secret=held if row.needs_secret else "",
+        options=options,
+        actor="test",
+    )
+    own = with_options(row, options)
+    unsigned = fill_in(SAMPLES[slug], id="7f3a", at=datetime.now(UTC))
+    signed = sign(own, unsigned, secret=private if row.needs_certificate else secret, url=URL)
+    answer = send(signed)
+    assert 200 <= answer.status_code < 300, list(Refusal.objects.values("reason", "detail"))
+    event = Event.objects.get()
+    assert event.verified_by.startswith(slug) and event.event_type
+    has_id = slug not in {"discord", "adyen-platform"}
+    assert ("7f3a" in event.external_id or event.external_id.isdigit() or "/" in event.external_id) is has_id
+    assert send(signed).status_code == (200 if answer.status_code == 202 else answer.status_code)
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("slug", sorted(set(SCHEMES) - {"none", "aws-sns", "paypal"}))
+def test_a_sample_signed_by_another_s_secret_is_refused(slug: str) -> None:
+    row = scheme(slug)
+    held, _ = new_pair(row, b"seed")
+    _, other = new_pair(row, b"other")
+    create_source(name="S", slug="shop", scheme=slug, secret=held, options={"public_url": URL}, actor="test")
+    unsigned = fill_in(SAMPLES[slug], id="7f3a", at=datetime.now(UTC))
+    signed = sign(with_options(row, {"public_url": URL}), unsigned, secret=other, url=URL)
+    assert send(signed).status_code == 401
+    assert Refusal.objects.get().reason in ("signature-mismatch", "token-mismatch")
+    assert not Event.objects.exists()
+
+
+def test_every_provider_of_the_table_has_a_sample() -> None:
+    assert set(SAMPLES) == set(SCHEMES)
+
+
+def test_blanks_are_filled_in_with_what_they_stand_for() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    body = json.loads(fill_in(SAMPLES["stripe"], id="x", at=at).body)
+    assert (body["id"], body["created"]) == ("evt_x", 1767225600)
+    again = fill_in(SAMPLES["stripe"], id="x", at=at)
+    assert json.loads(again.body) == body
