@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from deliveries.deciders.curl import curl
 from deliveries.deciders.delivery_signs import duration, response_tag, shown_status, squares
 from deliveries.deciders.delivery_words import OUTCOME_WORDS
-from deliveries.deciders.diagnosis import BY_OUTCOME, diagnose, endpoint_now
+from deliveries.deciders.diagnosis import BY_OUTCOME, diagnose
 from deliveries.deciders.outcome import Outcome
 from webhooks.deciders.redaction import MASK
 
@@ -124,25 +124,6 @@ def test_a_failure_is_said_with_its_likely_cause(
         concerns_endpoint,
     )
     assert cause in found.cause
-
-
-@pytest.mark.parametrize(
-    ("succeeded", "tried", "begins"),
-    [
-        (0, 0, "Nothing was sent there"),
-        (1, 1, "1 of 1 attempt in the last 30 minutes succeeded: too few"),
-        (4, 4, "4 of 4 attempts in the last 30 minutes succeeded: too few"),
-        (5, 5, "It answers now: 5 of 5"),
-        (62, 63, "It answers now: 62 of 63"),
-        (9, 10, "It answers now"),
-        (8, 10, "It is unsteady: 8 of 10"),
-        (3, 10, "It is unsteady"),
-        (2, 10, "It still fails: 2 of 10"),
-        (0, 50, "It still fails"),
-    ],
-)
-def test_how_the_endpoint_does_now(succeeded: int, tried: int, begins: str) -> None:
-    assert endpoint_now(succeeded=succeeded, tried=tried).startswith(begins)
 
 
 def test_a_curl_command_has_no_secret_in_it() -> None:

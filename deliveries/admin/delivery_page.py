@@ -11,10 +11,11 @@ from deliveries.deciders.delivery_address import to_url
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.delivery_signs import duration, response_tag, shown_status
 from deliveries.deciders.delivery_words import STATUS_WORDS
-from deliveries.deciders.diagnosis import Diagnosis, diagnose, endpoint_now
+from deliveries.deciders.diagnosis import Diagnosis, diagnose
 from deliveries.models import Attempt, Delivery, Exchange, Phase
 from deliveries.selectors import delivery_story as story
 from deliveries.selectors.delivery_filters import held_lanes
+from deliveries.selectors.endpoints import endpoints_now
 from deliveries.services.defaults import schedule_of
 from webhooks.deciders.shown_body import ShownBody, show
 
@@ -160,8 +161,8 @@ def _trouble(delivery: Delivery, status: Status, now: datetime) -> dict[str, Any
 def _endpoint_now(delivery: Delivery, found: Diagnosis, now: datetime) -> str:
     if not found.concerns_endpoint:
         return ""
-    recent = story.recent_attempts(delivery.subscription_id, now)
-    return endpoint_now(succeeded=recent.succeeded, tried=recent.tried)
+    lane = delivery.subscription.lane
+    return endpoints_now([lane], now)[lane.pk].sentence
 
 
 def _shown_attempt(

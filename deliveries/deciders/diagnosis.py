@@ -1,14 +1,10 @@
-"""Decides what to tell people of a failure: in words, its likely cause, and whether a replay may work. It is pure."""
+"""Decides what to tell people of a failure: in words, and its likely cause. It is pure."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from .outcome import Outcome
-
-ENOUGH = 5  # attempts that tell how an endpoint does
-MOSTLY = 0.9  # of them that went well, for it to answer again
-HARDLY = 0.2
 
 # What each answer usually means, for whoever has to mend it.
 BY_STATUS: Final[dict[int, str]] = {
@@ -106,20 +102,6 @@ def diagnose(*, outcome: str, status: int | None, error: str) -> Diagnosis | Non
         detail=error,
         concerns_endpoint=outcome not in OUR_SIDE,
     )
-
-
-def endpoint_now(*, succeeded: int, tried: int) -> str:
-    """How the endpoint does just now, in one sentence."""
-    if not tried:
-        return "Nothing was sent there in the last 30 minutes."
-    share = f"{succeeded} of {tried} attempt{'' if tried == 1 else 's'} in the last 30 minutes succeeded"
-    if tried < ENOUGH:
-        return f"{share}: too few to tell."
-    if succeeded >= MOSTLY * tried:
-        return f"It answers now: {share}, so a replay is likely to work."
-    if succeeded <= HARDLY * tried:
-        return f"It still fails: {share}, so a replay is likely to fail again."
-    return f"It is unsteady: {share}."
 
 
 def _phrase(status: int) -> str:

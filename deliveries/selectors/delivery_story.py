@@ -1,27 +1,16 @@
-"""Reads what one delivery's page tells: its attempts, its siblings, how its endpoint does now. Bounded and by index."""
+"""Reads what one delivery's page tells: its attempts, its siblings, who replayed it. Bounded and by index."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import chain
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
+from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange
 from webhooks.models import EventBody
 
 MOST_ATTEMPTS = 100  # of the newest; replays may add any number
 MOST_SIBLINGS = 20
-RECENT = timedelta(minutes=30)
-SAMPLED = 200  # newest deliveries of a subscription that are looked at, and as many that are being retried
 SAME_FAILURE = 1_000  # counted; more is shown as 1k+
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recent:
-    succeeded: int
-    tried: int
 
 
 def attempts_of(delivery_id: UUID) -> list[Attempt]:
@@ -51,17 +40,6 @@ def siblings_of(delivery: Delivery) -> list[Delivery]:
     """The same event to other subscriptions."""
     others = Delivery.objects.filter(event_id=delivery.event_id).exclude(pk=delivery.pk)
     return list(_brief(others).order_by("pk")[:MOST_SIBLINGS])
-
-
-def recent_attempts(subscription_id: UUID, now: datetime) -> Recent:
-    """Of the endpoint's newest deliveries and of those that are being retried; attempts, so retries count too."""
-    theirs = Delivery.objects.filter(subscription_id=subscription_id).order_by("-pk")
-    retried = theirs.filter(state=DeliveryState.PENDING, phase__gt=Phase.FIRST)
-    newest, again = (each.values_list("pk", flat=True)[:SAMPLED] for each in (theirs, retried))
-    ids = list(set(chain(newest, again)))
-    made = Attempt.objects.filter(delivery_id__in=ids, started_at__gte=now - RECENT, started_at__lte=now)
-    outcomes = list(made.values_list("outcome", flat=True))
-    return Recent(succeeded=outcomes.count("ok"), tried=len(outcomes))
 
 
 def same_failure(fingerprint: str) -> int:
