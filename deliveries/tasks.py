@@ -15,6 +15,7 @@ from deliveries.dispatcher import seats, stopping
 from deliveries.dispatcher.loop import Dispatcher
 from deliveries.services import retention
 from deliveries.services.endurance import contain_failing
+from deliveries.services.issues import end_ignoring
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +66,11 @@ def _collect_rarely() -> None:
 
 
 def contain() -> None:
-    """Warns of lanes that fail for too long, and disables them."""
+    """Warns of lanes that fail for too long, and disables them; opens issues that were ignored until now."""
+    now = datetime.now(UTC)
     try:
-        looked = contain_failing(now=datetime.now(UTC))
+        looked = contain_failing(now=now)
+        end_ignoring(now=now)
     except Error as error:
         log.warning("The look at failing lanes was cut short: %s", str(error).strip())
     else:

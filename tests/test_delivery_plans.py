@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 SELECTIVE = {
     "statuses": {
         "delivery_state_idx", "delivery_dead_idx", "delivery_pending_lane_idx", "delivery_first_due_idx",
-        "delivery_retry_due_idx", "delivery_replay_due_idx",
+        "delivery_retry_due_idx", "delivery_replay_due_idx", "delivery_dead_issue_idx",
     },
     "subscriptions": {"delivery_subscription_idx", "delivery_pending_lane_idx"},
     "sources": {"delivery_source_idx"},

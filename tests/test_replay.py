@@ -150,7 +150,7 @@ def test_an_issue_stays_open_while_one_of_its_dead_letters_does() -> None:
 
 def test_an_ignored_issue_stays_ignored() -> None:
     delivery = dead()
-    Issue.objects.update(state="ignored")
+    Issue.objects.update(state="ignored", ignored_until=make.now() + timedelta(hours=1))
     replay(delivery)
     assert Issue.objects.get().state == "ignored"
 

@@ -120,4 +120,5 @@ def _death(each: _Made) -> Death:
         fingerprint=fingerprint(str(subscription), reason, None, error),
         status=None,
         error=error,
+        outcome=reason.value,
     )

@@ -199,6 +199,7 @@ def _bury(results: Iterable[Result], now: datetime) -> list[Died]:
             fingerprint=_fingerprint(dead[delivery]),
             status=_status(dead[delivery]),
             error=_error(dead[delivery]),
+            outcome=dead[delivery].outcome.value,
         )
         for delivery in truly.values_list("id", flat=True)
     ]

@@ -108,6 +108,12 @@ class Delivery(models.Model):
             models.Index(fields=["subscription", "id"], name="delivery_subscription_idx"),
             # Serves the operators' first question: what is dead?
             models.Index(fields=["id"], name="delivery_dead_idx", condition=models.Q(state="dead")),
+            # Serves "how many dead letters, of how many event types, has each of these issues?" without a row read.
+            models.Index(
+                fields=["fingerprint", "event_type"],
+                name="delivery_dead_issue_idx",
+                condition=models.Q(state="dead"),
+            ),
             # Each serves one filter of the console's list, read in the order of ids; see selectors.delivery_filters.
             models.Index(fields=["state", "phase", "id"], name="delivery_state_idx"),
             models.Index(fields=["event_type", "id"], name="delivery_type_idx"),

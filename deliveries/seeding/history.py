@@ -134,11 +134,25 @@ class History:
             return "dead"
         key, reason = (to.subscription.pk, failure), last.outcome if last.outcome in REJECTED else "exhausted"
         issue = self.issues.setdefault(
-            key, [self._id(at), key[0].hex, failure, "open", reason, last.status, last.error, at, at]
+            key,
+            [
+                self._id(at),
+                key[0].hex,
+                failure,
+                "resolved",
+                "",
+                reason,
+                last.outcome,
+                last.status,
+                last.error,
+                at,
+                at,
+            ],
         )
-        issue[7], issue[8] = min(issue[7], at), max(issue[8], at)
+        issue[9], issue[10] = min(issue[9], at), max(issue[10], at)
         is_let_go = at < self.now - 10 * 86_400 and self.chance.random() < 0.5
         resolved = (_text(at + 5_000), "discarded") if is_let_go else (None, "")
+        issue[3] = issue[3] if is_let_go else "open"
         self.letters.append((self._id(at), delivery, key[0].hex, issue[0], reason, _text(at), *resolved))
         return "discarded" if is_let_go else "dead"
 
@@ -175,7 +189,8 @@ _ATTEMPT = (
 )  # fmt: skip
 _EXCHANGE = ("attempt", "url", "request_headers", "response_headers", "response_body", "is_truncated")
 _ISSUE = (
-    "id", "subscription", "fingerprint", "state", "reason", "status", "error", "first_seen_at", "last_seen_at",
+    "id", "subscription", "fingerprint", "state", "state_by", "reason", "outcome", "status", "error",
+    "first_seen_at", "last_seen_at",
 )  # fmt: skip
 _LETTER = (
     "id", "delivery", "subscription", "issue", "reason", "died_at", "resolved_at", "resolution",

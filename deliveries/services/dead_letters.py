@@ -17,6 +17,7 @@ class Death:
     fingerprint: str
     status: int | None
     error: str
+    outcome: str = ""
 
 
 def bury(*, deaths: Sequence[Death], now: datetime) -> None:
@@ -53,6 +54,7 @@ def _issues(deaths: Iterable[Death], now: datetime) -> dict[tuple[UUID, str], UU
                 subscription_id=subscription,
                 fingerprint=fingerprint,
                 reason=death.reason,
+                outcome=death.outcome,
                 status=death.status,
                 error=death.error,
                 first_seen_at=now,
@@ -68,5 +70,5 @@ def _issues(deaths: Iterable[Death], now: datetime) -> dict[tuple[UUID, str], UU
         subscription_id__in={subscription for subscription, _ in latest},
         fingerprint__in={fingerprint for _, fingerprint in latest},
     )
-    found.filter(state=IssueState.RESOLVED).update(state=IssueState.REGRESSED)
+    found.filter(state=IssueState.RESOLVED).update(state=IssueState.REGRESSED, state_at=now, state_by="")
     return {(issue.subscription_id, issue.fingerprint): issue.id for issue in found}

@@ -201,7 +201,7 @@ def _resolve_dead_letter(delivery_id: UUID, now: datetime, resolution: str) -> N
     Issue.objects.select_for_update().get(pk=issue_id)
     still_open = DeadLetter.objects.filter(issue_id=OuterRef("pk"), resolved_at=None)
     Issue.objects.filter(~Exists(still_open), pk=issue_id).exclude(state=IssueState.IGNORED).update(
-        state=IssueState.RESOLVED
+        state=IssueState.RESOLVED, state_at=now, state_by=""
     )
 
 
