@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.cache import cache
-from django.db.models import Sum
 from django.urls import reverse
 
-from deliveries.models import Circuit, DepthSample, Lane
+from deliveries.models import Circuit, Lane
+from deliveries.selectors.issue_pages import open_issues
 
 FRESH_S = 5  # a count is asked for at most this often, whoever looks
 MOST_LANES = 100  # troubled lanes that are read; more are told as 99+
-MOST_SHOWN = 999
+MOST_ISSUES = 99
 
 Person = User | AnonymousUser
 
@@ -44,9 +45,8 @@ class Section:
     entries: list[Entry]
 
 
-def _dead_letters() -> str:
-    """From the samples: one small row a lane."""
-    return _shown(DepthSample.objects.aggregate(dead=Sum("dead"))["dead"] or 0, MOST_SHOWN)
+def _open_issues() -> str:
+    return _shown(open_issues(datetime.now(UTC), MOST_ISSUES + 1), MOST_ISSUES)
 
 
 def _troubled_lanes() -> str:
@@ -69,10 +69,8 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "Monitor",
         (
             Place(name="Overview", icon="board", page="admin:index", permission="deliveries.view_rollup"),
+            _list_of("Issues", "alert", "deliveries.issue", count=_open_issues),
             _list_of("Deliveries", "arrow", "deliveries.delivery"),
-            _list_of(
-                "Dead letters", "alert", "deliveries.deadletter", "?resolved_at__isempty=1", _dead_letters
-            ),
             _list_of("Events", "inbox", "webhooks.event"),
             _list_of("Refusals", "shield", "webhooks.refusal"),
             _list_of("Cascades", "tree", "deliveries.cascade"),

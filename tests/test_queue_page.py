@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
-from deliveries.models import Circuit, DepthSample, Hold, Lane, Seat
+from deliveries.models import Circuit, DepthSample, Hold, Issue, Lane, Seat
 from deliveries.services.depths import sample
 from hub import workers
 from tests import make
@@ -168,11 +168,17 @@ def test_the_side_bar_tells_how_many_circuits_are_not_closed(lanes: int, told: s
     assert entry.count == told
 
 
-@pytest.mark.parametrize(("dead", "told"), [(0, ""), (999, "999"), (1_000, "999+")])
-def test_the_side_bar_tells_how_many_dead_letters_are_open(dead: int, told: str) -> None:
-    DepthSample.objects.create(subscription=make.subscription(), dead=dead)
+@pytest.mark.parametrize(("issues", "told"), [(0, ""), (1, "1"), (99, "99"), (100, "99+")])
+def test_the_side_bar_tells_how_many_issues_are_open(issues: int, told: str) -> None:
+    to = make.subscription()
+    Issue.objects.create(subscription=to, fingerprint="v1:f", reason="exhausted", state="acknowledged")
+    Issue.objects.bulk_create(
+        Issue(subscription=to, fingerprint=f"v1:{number}", reason="exhausted") for number in range(issues)
+    )
     sections = browser(is_superuser=True).get(PAGE).context["sections"]
-    assert sections[0].entries[2].count == told
+    entry = next(each for section in sections for each in section.entries if each.name == "Issues")
+    assert (entry.address, entry.count) == ("/admin/deliveries/issue/", told)
+    assert not [each for section in sections for each in section.entries if each.name == "Dead letters"]
 
 
 @pytest.mark.parametrize(("name", "is_red"), [("production", True), ("Live", True), ("staging", False)])

@@ -18,7 +18,6 @@ from deliveries.models import (
     DepthSlice,
     EntityVersion,
     Exchange,
-    Issue,
     Lane,
     Notice,
     Replay,
@@ -78,14 +77,6 @@ class DeadLetterAdmin(History):
     list_select_related = ("delivery", "subscription")
     ids: ClassVar = {"deadletter": "pk", "delivery": "delivery_id"}
     search_help_text = "A dead letter's or a delivery's id."
-
-
-@admin.register(Issue)
-class IssueAdmin(History):
-    list_display = ("reason", "status", "error", "subscription", "state", "first_seen_at", "last_seen_at")
-    list_filter = ("state",)
-    list_select_related = ("subscription",)
-    ids: ClassVar = {"issue": "pk", "subscription": "subscription_id"}
 
 
 @admin.register(Lane)

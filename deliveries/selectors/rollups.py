@@ -7,12 +7,14 @@ from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BigIntegerField, F, Func, Max, Q, QuerySet, Sum
+from django.db.models import F, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from deliveries.deciders.latency import BUCKETS, percentile
 from deliveries.models import DepthSlice, Rollup, RollupFailure
 from deliveries.models.rollup import EVERY, WIDTHS
+
+from .moments import Second
 
 BUCKET_NAMES = tuple(f"took_{number:02}" for number in range(BUCKETS))
 COUNTS = ("attempts", "replays", "delivered_first", "delivered_retry", "retried", "dead", "faults")
@@ -200,17 +202,6 @@ def depths(window: Window) -> list[tuple[int, int]]:
     return [found.get(step, (0, 0)) for step in range(len(window.starts))]
 
 
-class _Second(Func):
-    """The seconds since 1970 of a moment."""
-
-    output_field = BigIntegerField()
-    template = "EXTRACT(EPOCH FROM %(expressions)s)::bigint"
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "CAST(strftime('%%%%s', %(expressions)s) AS integer)"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-
 def _tiles(window: Window) -> Q:
     """Slices that cover the whole window once, with the widest where they fit: a month is 30 days, not 720 hours."""
     chosen, gaps = Q(), [(int(window.since.timestamp()), int(window.until.timestamp()))]
@@ -250,7 +241,7 @@ def _failures(window: Window, subscription: UUID) -> QuerySet[RollupFailure]:
 
 def _by_step(slices: QuerySet[Any], window: Window, *keys: str) -> QuerySet[Any, dict[str, Any]]:
     since = int(window.since.timestamp())
-    return slices.values(*keys, step=(_Second(F("starts_at")) - since) / window.step_s)
+    return slices.values(*keys, step=(Second(F("starts_at")) - since) / window.step_s)
 
 
 def _names(*, with_latency: bool) -> Sequence[str]:

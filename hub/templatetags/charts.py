@@ -53,3 +53,9 @@ def stacked(
 def bars(title: str, values: Sequence[int], tone: str = "bad") -> str:
     """A strip of them, from plain values."""
     return chart(strip(title=title, values=values, tone=tone))
+
+
+@register.simple_tag
+def strip_of(values: Sequence[int], title: str) -> str:
+    """Bars of a word's size, for pages that know numbers and no charts."""
+    return chart(strip(title=title, values=values, height=24))

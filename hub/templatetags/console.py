@@ -43,6 +43,14 @@ SHAPES = {
     "live": ("check", "good"),
     "ending": ("clock", "warn"),
     "ended": ("minus", "quiet"),
+    "regressed": ("replay", "bad"),
+    "resolved": ("check", "quiet"),
+    "acknowledged": ("check", "info"),
+    "ignored": ("pause", "quiet"),
+    "answering": ("check", "good"),
+    "unsteady": ("replay", "warn"),
+    "failing": ("cross", "bad"),
+    "no_traffic": ("minus", "quiet"),
 }
 
 
@@ -63,6 +71,12 @@ def state(value: str, text: str) -> dict[str, str]:
     """A state as shape, word and colour; `value` picks shape and colour."""
     icon_name, tone = SHAPES.get(value, ("minus", "quiet"))
     return {"icon_name": icon_name, "tone": tone, "text": text}
+
+
+@register.inclusion_tag("hub/mood.html")
+def mood(value: str, text: str) -> dict[str, str]:
+    """A state as above, without a ground of its own: for columns that hold one in every row."""
+    return state(value, text)
 
 
 @register.filter

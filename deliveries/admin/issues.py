@@ -1,0 +1,90 @@
+"""Issues on the console: dead letters by how they failed: listed and looked at. Acts are in `issue_acts`."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from deliveries.deciders.issue_query import IssueQuery, ParsedIssues, parse_issues
+from deliveries.models import Issue
+from webhooks.ids import parse_id, public_id
+from webhooks.models import AuditEntry
+
+from .issue_acts import ActingOnIssues, may_act
+from .issue_list import issue_figures, issues_context
+
+SHOWN_ACTS = 20  # of people, on an issue's own page; the audit has the rest
+
+
+@admin.register(Issue)
+class IssueAdmin(ActingOnIssues):
+    ids: ClassVar = {"issue": "pk", "subscription": "subscription_id"}
+    list_template = "admin/deliveries/issue/list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(address, self.admin_site.admin_view(view), name=f"deliveries_issue_{name}")
+
+        return [
+            named("counts/", self.counts_view, "counts"),
+            named("act/<slug:verb>/", self.act_view, "act"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self._must_look(request)
+        parsed = parse_issues(dict(request.GET.lists()))
+        return self._shown(request, {"title": "Issues"} | issues_context(parsed, _now()))
+
+    def counts_view(self, request: HttpRequest) -> JsonResponse:
+        self._must_look(request)
+        query = parse_issues(dict(request.GET.lists())).query
+        return JsonResponse({"counts": issue_figures(query, _now())}, headers={"Cache-Control": "no-store"})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """One issue in whatever state it is, with what people did to it."""
+        self._must_look(request)
+        try:
+            key = parse_id("issue", unquote(object_id))
+        except ValueError:
+            raise Http404("There is no such issue.") from None
+        context = issues_context(ParsedIssues(query=IssueQuery(issue=key, tab="")), _now())
+        if not context["rows"] and not context["is_slow"]:
+            raise Http404("There is no such issue.")
+        name = next((f"{row.words} at {row.issue.subscription.name}" for row in context["rows"]), "Issue")
+        return self._shown(request, context | {"title": name, "one": key, "done": _done_to(request, key)})
+
+    def _must_look(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+
+    def _shown(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        shell = {**self.admin_site.each_context(request), "opts": self.opts, "may": may_act(request)}
+        return TemplateResponse(request, self.list_template, shell | context)
+
+
+def _done_to(request: HttpRequest, key: Any) -> list[AuditEntry]:
+    if not request.user.has_perm("webhooks.view_auditentry"):
+        return []
+    entries = AuditEntry.objects.filter(object_kind="issue", object_id=public_id("issue", key))
+    return list(entries.order_by("-pk")[:SHOWN_ACTS])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
