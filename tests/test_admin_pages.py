@@ -172,9 +172,9 @@ def test_search_finds_an_event_by_the_senders_id(chief: Client) -> None:
 def test_search_finds_what_was_done_to_a_thing(chief: Client) -> None:
     source = make.source()
     update_source(source_id=source.pk, name="new", actor="ada")
-    term = {"q": public_id("source", source.pk)}
-    found = chief.get(page(AuditEntry, "changelist"), term).context["cl"].result_list
-    assert [entry.verb for entry in found] == ["update"]
+    term = {"object": public_id("source", source.pk)}
+    found = chief.get(page(AuditEntry, "changelist"), term).context["rows"]
+    assert [row.entry.verb for row in found] == ["update"]
 
 
 def test_bodies_are_shown_as_text_and_never_run(chief: Client) -> None:

@@ -3,15 +3,12 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from webhooks.history_admin import History, Listing, as_text, who
-from webhooks.ids import PREFIXES
 from webhooks.key_admin import ApiKeyAdmin
 from webhooks.models import (
-    AuditEntry,
     Event,
     EventBody,
     EventKey,
@@ -89,18 +86,6 @@ class HandshakeAdmin(History):
     list_filter = ("name",)
     list_select_related = ("source",)
     ids: ClassVar = {"source": "source_id"}
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(History):
-    list_display = ("at", "actor", "verb", "object_kind", "object_id", "count", "reason")
-    texts: ClassVar = ("object_id",)
-    search_help_text = "The id of what was acted on, such as dlv_…"
-
-    def found_by(self, term: str) -> Q:
-        """The index begins with the kind, which the id's prefix tells."""
-        kinds = [kind for kind, prefix in PREFIXES.items() if term.startswith(f"{prefix}_")]
-        return Q(object_kind__in=kinds, object_id=term)
 
 
 @admin.register(ReceiptRollup)

@@ -1,6 +1,5 @@
 """Writes deliveries as CSV, page by page, so that neither memory nor a long transaction holds them all."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
@@ -13,6 +12,7 @@ from deliveries.deciders.delivery_words import STATUS_WORDS
 from deliveries.models import Delivery
 from deliveries.selectors.delivery_filters import held_lanes
 from deliveries.selectors.delivery_pages import each_page
+from webhooks.csv_cells import harmless, line_writer
 from webhooks.ids import public_id
 
 MOST_ROWS = 100_000
@@ -29,15 +29,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class _Echo:
-    """What csv.writer writes to: it hands each line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def csv_lines(query: DeliveryQuery, now: datetime) -> Iterator[str]:
-    write, left = csv.writer(_Echo()).writerow, MOST_ROWS
+    write, left = line_writer(), MOST_ROWS
     yield write(HEAD)
     held = held_lanes()
     for ids in each_page(query, now, PAGE):
@@ -60,12 +53,7 @@ def _cells(row: tuple[Any, ...], held: frozenset[UUID]) -> list[str]:
         [public_id("delivery", key), STATUS_WORDS[status], event_type, public_id("event", event), sender_id],
         [source, public_id("subscription", to), name, *last, _iso(created), _iso(due)],
     )
-    return [_harmless("" if cell is None else str(cell)) for cell in cells]
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet would run a cell that begins like a formula, and strangers choose types and ids."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return [harmless("" if cell is None else str(cell)) for cell in cells]
 
 
 def _iso(at: datetime | None) -> str:

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Max, Q
 
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
@@ -22,10 +20,10 @@ from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Phas
 from deliveries.models.delivery import FAILED
 from webhooks.ids import first_id_at, parse_id
 from webhooks.models import Event, Source
+from webhooks.selectors.distinct import MOST_DISTINCT, distinct
 
 MOST_BRANCHES = 24  # of several columns together; past that, a column is asked for all its values at once
 MOST_ALTERNATIVES = 32  # of one column
-MOST_DISTINCT = 200  # values of a column that are looked up one by one; a sender may invent one per event
 SAME_EXTERNAL_ID = 100  # events that share a sender's id over all sources; more than ever seen
 
 
@@ -110,7 +108,7 @@ def filters_of(query: DeliveryQuery, now: datetime) -> Filters:
 
 def known_types() -> list[str]:
     """Every event type there is, in the database's order: one look into the index for each, at most so many."""
-    return [str(each) for each in _distinct("event_type", "event_type <> ''")]
+    return [str(each) for each in distinct("deliveries_delivery", "event_type", "event_type <> ''")]
 
 
 def _found(search: str) -> Column | None:
@@ -244,7 +242,7 @@ def _codes(codes: Sequence[str]) -> Column | None:
     if not codes:
         return None
     whole = reduce(or_, (_code(code) for code in codes))
-    met = _distinct("last_status", _FAILED_SQL) if codes != ("net",) else []
+    met = distinct("deliveries_delivery", "last_status", _FAILED_SQL) if codes != ("net",) else []
     several = [FAILED & Q(last_status=each) for each in met if _fits(each, codes)]
     several += [_code("net")] * ("net" in codes)
     if any(code.startswith("2") for code in codes):
@@ -276,17 +274,3 @@ def _attempts(least: int) -> Column | None:
     several = [Q(attempts__gt=1, attempts=number) for number in range(least, last + 1)]
     several += [Q(attempts__gt=1) & Q(attempts__gt=last)] * (last < most)  # so few that they are sorted
     return Column(whole=Q(attempts__gt=1, attempts__gte=least), alternatives=several or [Q(pk__in=[])])
-
-
-def _distinct(column: str, condition: str) -> list[Any]:
-    """The values of an indexed column, each found by one look into its index; at most so many."""
-    looks = f"SELECT min({column}) FROM deliveries_delivery WHERE {condition}"  # noqa: S608 (names of our own)
-    sql = f"""
-        WITH RECURSIVE met(value) AS (
-            SELECT ({looks})
-            UNION ALL
-            SELECT ({looks} AND {column} > met.value) FROM met WHERE met.value IS NOT NULL
-        ) SELECT value FROM met WHERE value IS NOT NULL LIMIT {MOST_DISTINCT}"""  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return [value for (value,) in cursor.fetchall()]

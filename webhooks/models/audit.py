@@ -1,10 +1,26 @@
 """What people did: appended, never changed, never deleted from here."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from webhooks.ids import uuid7
+
+
+class Unchangeable(Exception):
+    """An entry is appended, and that is all."""
+
+
+class AuditEntries(models.QuerySet["AuditEntry"]):
+    """Refuses what would change entries. Deleting a user still empties `user`; `actor` says who it was."""
+
+    def update(self, **values: Any) -> int:
+        raise Unchangeable("Audit entries are never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise Unchangeable("Audit entries are never deleted.")
 
 
 class AuditEntry(models.Model):
@@ -23,10 +39,25 @@ class AuditEntry(models.Model):
     before = models.JSONField(default=dict, blank=True)
     after = models.JSONField(default=dict, blank=True)
 
+    objects = AuditEntries.as_manager()
+
     class Meta:
         verbose_name_plural = "audit entries"
-        # Answers "what happened to this thing?".
-        indexes = [models.Index(fields=["object_kind", "object_id", "id"], name="audit_object_idx")]
+        indexes = [
+            # Answers "what happened to this thing?".
+            models.Index(fields=["object_kind", "object_id", "id"], name="audit_object_idx"),
+            # Answer "what did this person do?" and "who did this?".
+            models.Index(fields=["actor", "id"], name="audit_actor_idx"),
+            models.Index(fields=["verb", "id"], name="audit_verb_idx"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.object_kind} {self.object_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise Unchangeable("Audit entries are never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise Unchangeable("Audit entries are never deleted.")
