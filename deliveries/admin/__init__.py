@@ -1,5 +1,5 @@
 """The outbound side on the console."""
 
-from . import deliveries, events, issues, records, subscribers, subscriptions
+from . import audit, deliveries, events, issues, records, subscribers, subscriptions
 
-__all__ = ["deliveries", "events", "issues", "records", "subscribers", "subscriptions"]
+__all__ = ["audit", "deliveries", "events", "issues", "records", "subscribers", "subscriptions"]

@@ -24,10 +24,11 @@ from .delivery_acts import ACTS, ActingOnDeliveries, applies
 from .delivery_csv import MOST_ROWS, csv_lines
 from .delivery_list import PAGE, counts, list_context, newer_rows, subscriptions
 from .delivery_page import Wish, page_context
+from .saved_views import KeepingViews, shown_views
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ActingOnDeliveries):
+class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
     list_select_related = ("subscription",)
     ids: ClassVar = {"delivery": "pk", "event": "event_id", "subscription": "subscription_id"}
     actions = None
@@ -45,6 +46,8 @@ class DeliveryAdmin(ActingOnDeliveries):
             named("choices/", self.choices_view, "choices"),
             named("export/", self.export_view, "export"),
             named("act/", self.act_view, "act"),
+            named("views/save/", self.save_view_view, "save_view"),
+            named("views/<uuid:view>/remove/", self.remove_view_view, "remove_view"),
             named("<path:object_id>/replay/", self.replay_view, "replay"),
             named("<path:object_id>/discard/", self.discard_view, "discard"),
             *super().get_urls(),
@@ -61,7 +64,12 @@ class DeliveryAdmin(ActingOnDeliveries):
             raise PermissionDenied
         shown = list_context(parse(dict(request.GET.lists())), _now())
         acts = [act for act in ACTS.values() if request.user.has_perm(act.permission)]
-        context = {"title": "Deliveries", "acts": acts, "ingest": request.build_absolute_uri("/in/<source>")}
+        context = {
+            "title": "Deliveries",
+            "acts": acts,
+            "ingest": request.build_absolute_uri("/in/<source>"),
+            "views": shown_views(request, shown["query"]),
+        }
         return self._render(request, self.list_template, shown | context)
 
     def counts_view(self, request: HttpRequest) -> JsonResponse:

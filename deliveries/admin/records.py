@@ -25,6 +25,7 @@ from deliveries.models import (
     Rollup,
     RollupFailure,
     RouteRevision,
+    SavedView,
     Seat,
     SubscriptionSecret,
     Tally,
@@ -186,6 +187,12 @@ class TallyAdmin(History):
 @admin.register(RouteRevision)
 class RouteRevisionAdmin(History):
     list_display = ("id", "revision")
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(History):
+    list_display = ("name", "owner", "is_shared", "created_at")
+    list_select_related = ("owner",)
 
 
 @admin.register(SubscriptionSecret)

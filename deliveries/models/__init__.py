@@ -18,6 +18,7 @@ from .lane import (
 )
 from .replay import Replay, ReplayItem
 from .rollup import DepthSlice, Rollup, RollupFailure, Tally
+from .saved_view import SavedView
 from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Rollup",
     "RollupFailure",
     "RouteRevision",
+    "SavedView",
     "Seat",
     "Subscription",
     "SubscriptionSecret",
