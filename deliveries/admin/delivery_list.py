@@ -20,6 +20,7 @@ from deliveries.selectors.delivery_filters import filters_of, known_types
 from deliveries.selectors.delivery_pages import COUNTED, Page, count, page
 from deliveries.selectors.delivery_story import rows_of
 from deliveries.selectors.patience import TooSlow, patience
+from deliveries.selectors.selection_course import Course, course_of
 from webhooks.ids import public_id
 from webhooks.models import Source
 
@@ -67,13 +68,15 @@ def list_context(parsed: Parsed, now: datetime) -> dict[str, Any]:
             filters = filters_of(query, now)
             found, is_slow = page(query, now, PAGE, filters), False
             rows = shown_rows(rows_of(found.ids), filters.held, query)
+            course = course_of(query, now) if rows else Course()
     except TooSlow:
-        found, rows, is_slow = Page(), [], True
+        found, rows, is_slow, course = Page(), [], True, Course()
     names = {key: name for key, name, _ in subscriptions()}
     return {
         "query": query,
         "notices": parsed.notices,
         "rows": rows,
+        "course": course,
         "is_slow": is_slow,
         "tabs": _tabs(query),
         "chips": [
