@@ -10,7 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deliveries.models import Attempt, Delivery, DeliveryBody, Exchange, Lane, Rollup
+from deliveries.models import Attempt, Delivery, DeliveryBody, Exchange, Lane, Rollup, Subscription
+from deliveries.services.replay import replay_delivery
 from tests import make
 from tests.callers import browser
 from webhooks.deciders.redaction import MASK
@@ -103,6 +104,52 @@ def test_it_counts_those_that_share_the_failure_and_leads_to_them(chief: Client)
     there = answer.context["same_failure_address"]
     assert there == "?status=dead&fp=v1:a"
     assert len(chief.get(f"/admin/deliveries/delivery/{there}").context["rows"]) == 2
+
+
+def test_who_had_it_sent_again_is_named(chief: Client) -> None:
+    delivery = dead()
+    replay_delivery(delivery_id=delivery.pk, actor="bob")
+    made = attempt(delivery, 3, at=make.now())
+    Attempt.objects.filter(pk=made.pk).update(phase=2)
+    words = text(chief.get(page(delivery)))
+    assert words.count("scheduled") == 2 and "replayed by bob" in words
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, r"Its newest secret is of \d{4}-\d\d-\d\d \d\d:\d\d UTC\."),
+        (429, r"We send at most 5 a second\."),
+        (503, r"The receiver answered that it is unavailable\. Nothing was sent there"),
+    ],
+)
+def test_what_our_own_settings_have_to_do_with_it_is_said(chief: Client, status: int, said: str) -> None:
+    delivery = dead(last_status=status)
+    Subscription.objects.update(rate_per_s=5)
+    assert re.search(said, text(chief.get(page(delivery))))
+
+
+def test_all_that_share_the_failure_may_be_replayed_by_who_may_replay_many(
+    chief: Client, viewer: Client
+) -> None:
+    delivery = dead()
+    make.delivery(delivery.subscription, state="dead", fingerprint="v1:a")
+    assert "prepare/?status=dead&amp;fp=v1:a" in chief.get(page(delivery)).content.decode()
+    assert "Replay all" not in text(viewer.get(page(delivery)))
+
+
+def test_for_ten_seconds_after_a_replay_the_page_looks_again_and_opens_no_payload(chief: Client) -> None:
+    delivery = dead(b"a secret of theirs")
+    replay_delivery(delivery_id=delivery.pk, actor="bob")
+    shown = chief.get(page(delivery))
+    watch = reverse("admin:deliveries_delivery_watch", args=[delivery.pk])
+    assert f'data-watch="{watch}"' in shown.content.decode() and "a secret of theirs" in text(shown)
+    before = AuditEntry.objects.count()
+    looked = chief.get(watch)
+    assert "Next attempt" in text(looked) and "a secret of theirs" not in text(looked)
+    assert AuditEntry.objects.count() == before
+    Delivery.objects.update(budget_at=make.now() - timedelta(seconds=11))
+    assert "data-watch" not in chief.get(page(delivery)).content.decode()
 
 
 def test_what_waits_says_when_it_is_tried_next(chief: Client) -> None:

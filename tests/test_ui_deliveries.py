@@ -182,6 +182,38 @@ def test_a_script_in_a_body_is_shown_and_not_run(console: Console, scripted: Del
     console.check_access()
 
 
+def test_a_view_is_saved_and_chosen_and_removed(console: Console, many: list[Delivery]) -> None:
+    page = console.page
+    console.open(f"{LIST}?status=dead&code=4xx")
+    page.locator("summary", has_text="Views").click()
+    page.get_by_label("Save these filters as").fill("Refused")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".messagelist")).to_contain_text("Saved these filters as “Refused”.")
+    console.open(LIST)
+    page.locator("summary", has_text="Views").click()
+    console.check_access()
+    page.get_by_role("link", name="Refused").click()
+    expect(page).to_have_url(re.compile(r"\?status=dead&code=4xx$"))
+    page.locator("summary", has_text="Views").click()
+    page.get_by_role("button", name="Remove the view Refused").click()
+    expect(page.locator(".views li")).to_have_count(0)
+
+
+def test_the_next_attempt_appears_by_itself_after_a_replay(console: Console, scripted: Delivery) -> None:
+    page = console.page
+    Delivery.objects.update(state="pending", phase=2, due_at=make.now(), budget_at=make.now(), budget_from=2)
+    console.open(f"{LIST}{scripted.pk}/change/")
+    expect(page.locator(".timeline")).to_contain_text("Next attempt")
+    Attempt.objects.create(
+        delivery=scripted, number=3, phase=2, started_at=make.now(), duration_ms=12, outcome="ok", status=200
+    )
+    Delivery.objects.update(
+        state="delivered", due_at=None, attempts=3, settled_at=make.now(), last_outcome="ok"
+    )
+    expect(page.locator(".timeline")).to_contain_text("Attempt 3")
+    expect(page.locator("h1")).to_contain_text("Delivered")
+
+
 def test_attempts_are_walked_by_keyboard(console: Console, scripted: Delivery) -> None:
     page = console.page
     console.open(f"{LIST}{scripted.pk}/change/")

@@ -16,6 +16,7 @@ from deliveries.deciders.delivery_address import parse, to_params, to_url
 from deliveries.models import Delivery
 from deliveries.selectors.delivery_pages import count
 from deliveries.selectors.patience import TooSlow, patience
+from deliveries.services.retrying import retry_now
 from webhooks.history_admin import who
 from webhooks.ids import public_id
 from webhooks.services import audit
@@ -48,6 +49,8 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
             named("act/", self.act_view, "act"),
             named("views/save/", self.save_view_view, "save_view"),
             named("views/<uuid:view>/remove/", self.remove_view_view, "remove_view"),
+            named("<path:object_id>/watch/", self.watch_view, "watch"),
+            named("<path:object_id>/retry/", self.retry_view, "retry"),
             named("<path:object_id>/replay/", self.replay_view, "replay"),
             named("<path:object_id>/discard/", self.discard_view, "discard"),
             *super().get_urls(),
@@ -146,6 +149,25 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         return self._render(
             request, self.page_template, shown | context | {"notices": [*notices, *shown["notices"]]}
         )
+
+    def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """One click: a try that was to come anyway comes now."""
+        if request.method != "POST" or not request.user.has_perm(ACTS["replay"].permission):
+            raise PermissionDenied
+        delivery = self._one(request, object_id)
+        verdict = retry_now(delivery_id=delivery.pk, **who(request))
+        if verdict.is_done:
+            self.log_change(request, delivery, "Retried at once.")
+        level = messages.SUCCESS if verdict.is_done else messages.WARNING
+        self.message_user(request, verdict.sentence, level)
+        return redirect(reverse("admin:deliveries_delivery_change", args=[delivery.pk]))
+
+    def watch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The page again for a script that looks for the next attempt: without payloads, so that no look is one."""
+        self._must_view(request)
+        delivery = self._one(request, object_id)
+        shown = page_context(delivery, Wish(), _now(), may_see_payload=False)
+        return self._render(request, self.page_template, shown | {"title": "", "acts": []})
 
 
 def _fresh(content: dict[str, Any]) -> JsonResponse:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from deliveries.services.defaults import schedule_of
 from webhooks.deciders.shown_body import ShownBody, show
 
 from .delivery_list import shown_rows
+from .issue_list import prepare_address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +34,7 @@ class Step:
     waited: str
     address: str
     is_chosen: bool
-    is_replay: bool
+    trigger: str
     key: str  # that leads to it on the keyboard
 
 
@@ -62,6 +63,10 @@ class Wish:
         return "?" + urlencode({"attempt": attempt} | {name: 1 for name, is_set in flags.items() if is_set})
 
 
+REFUSES_US = (401, 403)
+THROTTLES = 429
+JUST_REPLAYED = timedelta(seconds=10)  # the page looks again so long by itself
+
 _KNOWN = ("attempt", "raw", "whole", "_changelist_filters")
 
 
@@ -89,6 +94,10 @@ def page_context(delivery: Delivery, wish: Wish, now: datetime, *, may_see_paylo
         "most_siblings": story.MOST_SIBLINGS,
         "notices": notices,
         "now": now,
+        "is_watched": bool(delivery.due_at)
+        and delivery.phase == Phase.REPLAY
+        and delivery.budget_at > now - JUST_REPLAYED,
+        "may_come_sooner": bool(delivery.due_at and delivery.due_at > now and delivery.phase > Phase.FIRST),
         **_trouble(delivery, status, now),
         **_shown_attempt(delivery, chosen, wish, may_see_payload=may_see_payload),
     }
@@ -108,6 +117,7 @@ def _chosen(delivery: Delivery, attempts: Sequence[Attempt], wish: Wish) -> tupl
 
 def _steps(delivery: Delivery, attempts: Sequence[Attempt], chosen: Attempt | None, wish: Wish) -> list[Step]:
     steps, before = [], delivery.created_at
+    replays = story.replays_of(delivery.pk)
     keys = {chosen.number - 1: "[", chosen.number + 1: "]"} if chosen else {}
     for attempt in attempts:
         tag, tone = response_tag(attempt.outcome, attempt.status)
@@ -120,12 +130,20 @@ def _steps(delivery: Delivery, attempts: Sequence[Attempt], chosen: Attempt | No
                 waited=_waited((attempt.started_at - before).total_seconds()),
                 address=wish.address(attempt.number),
                 is_chosen=attempt == chosen,
-                is_replay=attempt.phase == Phase.REPLAY,
+                trigger=_trigger(attempt, replays),
                 key=keys.get(attempt.number, ""),
             )
         )
         before = attempt.started_at
     return steps
+
+
+def _trigger(attempt: Attempt, replays: Sequence[tuple[datetime, str]]) -> str:
+    """A replay's retries are scheduled; its first attempt follows somebody's word."""
+    if attempt.phase != Phase.REPLAY:
+        return "scheduled"
+    who = next((actor for at, actor in replays if at <= attempt.started_at), "")
+    return f"replayed by {who}" if who else "replayed"
 
 
 def _budget(delivery: Delivery) -> int:
@@ -150,8 +168,10 @@ def _trouble(delivery: Delivery, status: Status, now: datetime) -> dict[str, Any
     return {
         "diagnosis": found,
         "endpoint_now": _endpoint_now(delivery, found, now),
+        "besides": _besides(delivery),
         "same_failure": same,
         "same_failure_words": f"{story.SAME_FAILURE:,}+" if same > story.SAME_FAILURE else f"{same:,}",
+        "replay_all_address": prepare_address([delivery.fingerprint]),
         "same_failure_address": to_url(
             DeliveryQuery(statuses=(Status.DEAD,), fingerprint=delivery.fingerprint, since="all")
         ),
@@ -163,6 +183,17 @@ def _endpoint_now(delivery: Delivery, found: Diagnosis, now: datetime) -> str:
         return ""
     lane = delivery.subscription.lane
     return endpoints_now([lane], now)[lane.pk].sentence
+
+
+def _besides(delivery: Delivery) -> str:
+    """What of our own settings may have to do with such an answer."""
+    if delivery.last_status in REFUSES_US:
+        at = story.newest_secret_at(delivery.subscription_id)
+        return f"Its newest secret is of {at:%Y-%m-%d %H:%M} UTC." if at else "It has no secret."
+    if delivery.last_status == THROTTLES:
+        rate = delivery.subscription.rate_per_s
+        return f"We send at most {rate:g} a second." if rate is not None else "We send as fast as it lets us."
+    return ""
 
 
 def _shown_attempt(

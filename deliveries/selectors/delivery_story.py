@@ -1,12 +1,14 @@
 """Reads what one delivery's page tells: its attempts, its siblings, who replayed it. Bounded and by index."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange
-from webhooks.models import EventBody
+from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, SubscriptionSecret
+from webhooks.ids import public_id
+from webhooks.models import AuditEntry, EventBody
 
 MOST_ATTEMPTS = 100  # of the newest; replays may add any number
 MOST_SIBLINGS = 20
@@ -40,6 +42,19 @@ def siblings_of(delivery: Delivery) -> list[Delivery]:
     """The same event to other subscriptions."""
     others = Delivery.objects.filter(event_id=delivery.event_id).exclude(pk=delivery.pk)
     return list(_brief(others).order_by("pk")[:MOST_SIBLINGS])
+
+
+def replays_of(delivery_id: UUID) -> list[tuple[datetime, str]]:
+    """When people had it sent again, and who; the newest first."""
+    acts = AuditEntry.objects.filter(
+        object_kind="delivery", object_id=public_id("delivery", delivery_id), verb="replay"
+    )
+    return list(acts.order_by("-pk").values_list("at", "actor")[:MOST_ATTEMPTS])
+
+
+def newest_secret_at(subscription_id: UUID) -> datetime | None:
+    secrets = SubscriptionSecret.objects.filter(subscription_id=subscription_id)
+    return secrets.order_by("-created_at").values_list("created_at", flat=True).first()
 
 
 def same_failure(fingerprint: str) -> int:

@@ -24,7 +24,7 @@
   const copy = async (text) => {
     try {
       await navigator.clipboard.writeText(text);
-      say(`Copied ${text}`);
+      say(text.length > 200 ? `Copied ${text.length} characters` : `Copied ${text}`);
     } catch {
       say(`This browser lets nobody copy here: ${text}`);
     }
@@ -117,6 +117,8 @@
     document.addEventListener("click", (event) => {
       const asked = event.target.closest("[data-copy]");
       if (asked) copy(asked.dataset.copy);
+      const shown = event.target.closest("[data-copy-of]");
+      if (shown) copy(document.querySelector(shown.dataset.copyOf)?.textContent || "");
       all("details.person[open], details.choice[open]").filter((each) => !each.contains(event.target)).forEach((each) => { each.open = false; });
     });
     document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -262,4 +264,29 @@
     again();
   };
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-refresh]").forEach(refresh));
+})();
+
+// -- one delivery: for a few seconds after a replay the next attempt appears by itself ---------------------------
+(() => {
+  const EVERY_MS = 1000, LONGEST_MS = 10000, PARTS = ["h1", ".facts", ".timeline"];
+  const watch = (address) => {
+    const ends = Date.now() + LONGEST_MS;
+    const look = async () => {
+      try {
+        const answer = await fetch(address, { redirect: "manual", cache: "no-store" });
+        if (!answer.ok) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        PARTS.forEach((part) => {
+          const [here, there] = [document, fresh].map((page) => page.querySelector(`#content ${part}`));
+          if (here && there && here.innerHTML !== there.innerHTML) here.replaceWith(there);
+        });
+        if (fresh.querySelector("[data-watch]") && Date.now() < ends) setTimeout(look, EVERY_MS);
+      } catch { /* the page reads as well as it was */ }
+    };
+    setTimeout(look, EVERY_MS);
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    const place = document.querySelector("[data-watch]");
+    if (place) watch(place.dataset.watch);
+  });
 })();
