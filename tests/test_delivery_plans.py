@@ -29,7 +29,7 @@ SELECTIVE = {
     "types": {"delivery_type_idx"},
     "codes": {"delivery_failed_status_idx"},
     "outcomes": {"delivery_failed_outcome_idx"},
-    "fingerprint": {"delivery_fingerprint_idx"},
+    "fingerprint": {"delivery_fingerprint_idx", "delivery_dead_issue_idx"},
     "attempts": {"delivery_attempts_idx"},
 }  # fmt: skip
 

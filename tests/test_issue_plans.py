@@ -26,13 +26,15 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_counts_strips_and_endpoints_are_read_by_indexes() -> None:
-    call_command("seed", deliveries=20_000, subscriptions=100, verbosity=0)
-    assert Issue.objects.filter(state="open").count() > 20
+    call_command("seed", deliveries=5_000, subscriptions=60, verbosity=0)
+    assert Issue.objects.filter(state="open").count() > 5
     with CaptureQueriesContext(connection) as captured:
         issues_context(ParsedIssues(query=IssueQuery()), datetime.now(UTC))
     asked = [each["sql"] for each in captured if each["sql"].startswith("SELECT")]
     read: dict[str, set[str]] = {}
     with patience(), connection.cursor() as cursor:
+        # Of so few dead letters the table is read sooner than an index; here it is asked whether there is one.
+        cursor.execute("SET LOCAL enable_seqscan = off")
         for sql in asked:
             cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
             for node in nodes(cursor.fetchone()[0][0]["Plan"]):

@@ -1,6 +1,7 @@
 """A retry that waits may come at once: one click, one conditional update, recorded; its budget stays what it was."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,13 @@ from webhooks.models import AuditEntry
 pytestmark = pytest.mark.django_db
 
 
-def waiting(**options: object) -> Delivery:
-    values = {"phase": 1, "attempts": 3, "last_outcome": "timeout", "due_at": make.now() + timedelta(hours=2)}
+def waiting(**options: Any) -> Delivery:
+    values: dict[str, Any] = {
+        "phase": 1,
+        "attempts": 3,
+        "last_outcome": "timeout",
+        "due_at": make.now() + timedelta(hours=2),
+    }
     return make.delivery(make.subscription(), **(values | options))
 
 

@@ -1,6 +1,7 @@
 """The small chart over the deliveries: how its selection came about, by slices, each bar a way into it."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 25, 12, 7, 30, tzinfo=UTC)
 
 
-def happened(at: datetime, width_s: int, subscription: object = EVERY, **counts: int) -> None:
+def happened(at: datetime, width_s: int, subscription: UUID = EVERY, **counts: int) -> None:
     Rollup.objects.create(starts_at=at, width_s=width_s, subscription_id=subscription, **counts)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import expect
@@ -38,7 +39,7 @@ def morning(transactional_db: None) -> None:
     Lane.objects.filter(pk=_lane("Partner")).update(hold="paused", held_at=at)
 
 
-def _lane(name: str) -> object:
+def _lane(name: str) -> UUID:
     return Lane.objects.get(subscription__name=name).pk
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.urls import reverse
 
-from deliveries.deciders.delivery_address import to_url
+from deliveries.deciders.delivery_address import parse, to_url
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.delivery_signs import response_tag
 from deliveries.deciders.diagnosis import Diagnosis, diagnose
@@ -120,13 +120,19 @@ def issue_figures(query: IssueQuery, now: datetime) -> dict[str, str]:
 
 def letters_query(fingerprints: Iterable[str]) -> DeliveryQuery:
     """One issue's dead letters: the very criteria of its count, of the list it leads to and of its replay."""
-    return DeliveryQuery(statuses=(Status.DEAD,), fingerprint=",".join(fingerprints), since="all")
+    return parse(letters_params(fingerprints)).query
+
+
+def letters_params(fingerprints: Iterable[str]) -> dict[str, list[str]]:
+    return {"status": [Status.DEAD.value], "fp": [",".join(fingerprints)]}
 
 
 def prepare_address(fingerprints: Iterable[str], act: str = "") -> str:
     """Where a replay, or a discard, of all dead letters of these issues is previewed."""
-    params = {"status": Status.DEAD.value, "fp": ",".join(fingerprints)} | ({"act": act} if act else {})
-    return f"{reverse('admin:deliveries_replay_changelist')}prepare/?{urlencode(params, safe=',:')}"
+    params = letters_params(fingerprints) | ({"act": [act]} if act else {})
+    return (
+        f"{reverse('admin:deliveries_replay_changelist')}prepare/?{urlencode(params, doseq=True, safe=',:')}"
+    )
 
 
 def _row(
