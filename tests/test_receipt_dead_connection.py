@@ -46,8 +46,8 @@ def test_an_event_is_stored_once_when_its_answer_was_lost_with_the_connection(mo
     send("before")
     execute, tries = receipt_sql._execute, []
 
-    def lose_the_first_answer(values: Any) -> bool:
-        tries.append(execute(values))
+    def lose_the_first_answer(*given: Any) -> bool:
+        tries.append(execute(*given))
         if len(tries) == 1:
             cut_our_connection()
             raise OperationalError("server closed the connection unexpectedly")
@@ -63,7 +63,7 @@ def test_an_event_is_stored_once_when_its_answer_was_lost_with_the_connection(mo
 def test_inside_a_transaction_nothing_is_asked_twice(monkeypatch: Any) -> None:
     tries = []
 
-    def fail(values: Any) -> bool:
+    def fail(values: Any, business_keys: Any) -> bool:
         tries.append(values)
         cut_our_connection()
         raise OperationalError("server closed the connection unexpectedly")

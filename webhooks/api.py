@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from webhooks import store
 from webhooks.authentication import MayPublish
+from webhooks.deciders.causality import cause_of
 from webhooks.ids import public_id
 from webhooks.models import Event, Source, Subscriber
 from webhooks.rest import Conflict, Door
@@ -84,7 +85,8 @@ class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
         wanted = Publication(data=request.data)
         wanted.is_valid(raise_exception=True)
         said = {"event_id": uuid4().hex, **wanted.validated_data}
-        verdict = publish.publish(**said)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        verdict = publish.publish(**said, cause_id=cause_of(headers))
         name = public_id("event", verdict.event_id)
         if isinstance(verdict, store.Conflict):
             raise Conflict(f"This id was published before, with other data, as {name}.")

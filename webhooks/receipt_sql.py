@@ -5,7 +5,7 @@ inserts the event and its bytes. The claim also compares the source's revision, 
 sources in memory without ever acting on an old one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from weakref import WeakSet
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model
 
-from webhooks.models import Event, EventBody, EventKey, EventState, KeyKind, Source
+from webhooks.models import BusinessKey, Event, EventBody, EventKey, EventState, KeyKind, Source
 
 # What a receipt tells the database, each value once, with the field that says its type.
 PARAMETERS: dict[str, Any] = {
@@ -39,6 +39,7 @@ PARAMETERS: dict[str, Any] = {
     "operation_id": Event._meta.get_field("operation_id"),
     "entity": Event._meta.get_field("entity"),
     "entity_version": Event._meta.get_field("entity_version"),
+    "cause_id": Event._meta.get_field("cause_id"),
 }
 
 # Every column of the three tables, and what goes into it: a parameter in braces, or SQL.
@@ -69,7 +70,7 @@ EVENT_COLUMNS = {
     "entity": "{entity}",
     "entity_version": "{entity_version}",
     "trace_id": "{trace_id}",
-    "cause_id": "NULL",
+    "cause_id": "{cause_id}",
     "depth": "0",
 }
 BODY_COLUMNS = {
@@ -78,6 +79,8 @@ BODY_COLUMNS = {
     "content_type": "{content_type}",
     "headers": "{headers}",
 }
+
+NAME_COLUMNS = {"event_id": "{event_id}", "name": "{name}", "value": "{value}"}
 
 
 def _insert_into(model: type[Model], columns: Mapping[str, str], source: str = "") -> str:
@@ -97,24 +100,45 @@ _CLAIM = _insert_into(
     f"WHERE webhooks_eventkey.kind = '{KeyKind.FINGERPRINT}' "
     "AND webhooks_eventkey.first_seen_at < {window_start} RETURNING event_id",
 )
-_AT_ONCE = (
+_STORED = (
     f"WITH claimed AS ({_CLAIM}), "  # noqa: S608
     f"stored AS ({_insert_into(Event, EVENT_COLUMNS, 'FROM claimed')} RETURNING id), "
-    f"content AS ({_insert_into(EventBody, BODY_COLUMNS, 'FROM stored')}) "
-    "SELECT event_id FROM claimed"
+    f"content AS ({_insert_into(EventBody, BODY_COLUMNS, 'FROM stored')})"
 )
-_EXECUTE = f"EXECUTE weir_store ({', '.join(f'%({name})s' for name in PARAMETERS)})"
-_prepared: WeakSet[Any] = WeakSet()
+_NAMED = _insert_into(BusinessKey, NAME_COLUMNS)
 
 
-def insert(values: Mapping[str, Any]) -> bool:
+class _Statement:
+    """One that each connection plans once; `extra` are the types of what it takes beside PARAMETERS."""
+
+    def __init__(self, name: str, sql: str, extra: Sequence[str] = ()) -> None:
+        self.name, self.sql, self.extra = name, sql, extra
+        given = [*PARAMETERS, *(f"extra_{number}" for number in range(len(extra)))]
+        self.execution = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in given)})"
+        self.sessions: WeakSet[Any] = WeakSet()  # those that have planned it
+
+
+_PLAIN = _Statement("weir_store", f"{_STORED} SELECT event_id FROM claimed")  # noqa: S608
+_GIVEN = f"FROM stored, unnest(${len(PARAMETERS) + 1}, ${len(PARAMETERS) + 2}) AS given(name, value)"
+_NAMES = _insert_into(
+    BusinessKey, {"event_id": "stored.id", "name": "given.name", "value": "given.value"}, _GIVEN
+)
+# Apart, so that sources without business keys pay nothing for those that have some.
+_WITH_NAMES = _Statement(
+    "weir_store_named",
+    f"{_STORED}, named AS ({_NAMES}) SELECT event_id FROM claimed",  # noqa: S608
+    extra=("text[]", "text[]"),
+)
+
+
+def insert(values: Mapping[str, Any], business_keys: Sequence[tuple[str, str]] = ()) -> bool:
     """Whether the id was free and the source unchanged, so that the event now exists."""
     if connection.vendor == "postgresql":
-        return _insert_in_postgresql(values)
+        return _insert_in_postgresql(values, business_keys)
     # SQLite has no INSERT inside WITH. The transaction is as short as three statements can be.
     with transaction.atomic():
         if is_free := claim(values):
-            keep(values)
+            keep(values, business_keys)
     return is_free
 
 
@@ -125,50 +149,57 @@ def claim(values: Mapping[str, Any]) -> bool:
         return cursor.fetchone() is not None
 
 
-def keep(values: Mapping[str, Any]) -> None:
+def keep(values: Mapping[str, Any], business_keys: Sequence[tuple[str, str]]) -> None:
     """The event and its bytes, once its id was claimed in the same transaction."""
     with connection.cursor() as cursor:
         for model, columns in ((Event, EVENT_COLUMNS), (EventBody, BODY_COLUMNS)):
             cursor.execute(_apart(_insert_into(model, columns)), _adapted(values))
+        for name, value in business_keys:
+            cursor.execute(_apart(_NAMED), {**_adapted(values), "name": name, "value": value})
 
 
-def _insert_in_postgresql(values: Mapping[str, Any]) -> bool:
+def _insert_in_postgresql(values: Mapping[str, Any], business_keys: Sequence[tuple[str, str]]) -> bool:
     """Over a new connection, once, when ours turns out to have died: nothing is stored twice by asking twice."""
     # The statement itself tells whether the connection lives; asking before each was a tenth of a receipt's time.
     connection.health_check_done = True  # type: ignore[attr-defined]  # unknown to Django's stubs
     try:
-        return _execute(values)
+        return _execute(values, business_keys)
     except (OperationalError, InterfaceError):
         is_ours_to_close = connection.connection is not None and not connection.in_atomic_block
         if not is_ours_to_close or connection.is_usable():
             raise
     connection.close()
-    return _execute(values)
+    return _execute(values, business_keys)
 
 
-def _execute(values: Mapping[str, Any]) -> bool:
+def _execute(values: Mapping[str, Any], business_keys: Sequence[tuple[str, str]]) -> bool:
     # As text: psycopg2 quotes a str some five times as fast as a UUID.
     adapted = {name: value.hex if isinstance(value, UUID) else value for name, value in values.items()}
+    statement = _PLAIN
+    if business_keys:
+        names, texts = (list(each) for each in zip(*business_keys, strict=True))
+        statement, adapted = _WITH_NAMES, {**adapted, "extra_0": names, "extra_1": texts}
     with connection.cursor() as cursor:
-        _prepare(cursor)
-        cursor.execute(_EXECUTE, adapted)
+        _prepare(cursor, statement)
+        cursor.execute(statement.execution, adapted)
         return cursor.fetchone() is not None
 
 
-def _prepare(cursor: Any) -> None:
+def _prepare(cursor: Any, statement: _Statement) -> None:
     """Planning three inserts takes as long as doing them, so each connection plans once."""
     session = connection.connection
-    if session not in _prepared:
-        types = ", ".join(field.db_type(connection) for field in PARAMETERS.values())
+    if session not in statement.sessions:
+        types = [field.db_type(connection) for field in PARAMETERS.values()]
         numbers = {name: f"${number}" for number, name in enumerate(PARAMETERS, 1)}
-        cursor.execute(f"PREPARE weir_store ({types}) AS {_AT_ONCE.format_map(numbers)}")
-        _prepared.add(session)
+        sql = statement.sql.format_map(numbers)
+        cursor.execute(f"PREPARE {statement.name} ({', '.join([*types, *statement.extra])}) AS {sql}")
+        statement.sessions.add(session)
 
 
 @lru_cache
 def _apart(sql: str) -> str:
     """For statements that are executed one by one, their values beside them."""
-    return sql.format_map({name: f"%({name})s" for name in PARAMETERS})
+    return sql.format_map({name: f"%({name})s" for name in (*PARAMETERS, *NAME_COLUMNS)})
 
 
 def _adapted(values: Mapping[str, Any]) -> dict[str, Any]:

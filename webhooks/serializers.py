@@ -65,6 +65,7 @@ class SourceBody(Strict):
     expected_every_s = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=2_147_483_647
     )
+    business_keys = serializers.JSONField(required=False)
     secrets = SecretHint(many=True, read_only=True)
     last_event_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils import timezone
 
+from webhooks.deciders.business_keys import check_business_keys
 from webhooks.deciders.identify import check_place
 from webhooks.deciders.options import check_options
 from webhooks.deciders.schemes import SCHEMES, choices
@@ -47,6 +48,7 @@ class SourceForm(ModelForm):
             "id_from",
             "type_from",
             "options",
+            "business_keys",
         )
         # The console takes help for markup, so no angle brackets.
         help_texts: ClassVar = {
@@ -70,6 +72,14 @@ class SourceForm(ModelForm):
 
     def clean_options(self) -> dict[str, Any]:
         return self.cleaned_data["options"] or {}
+
+    def clean_business_keys(self) -> dict[str, str]:
+        keys: dict[str, str] = self.cleaned_data["business_keys"] or {}
+        try:
+            check_business_keys(keys)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        return keys
 
     def clean(self) -> None:
         row, secret = SCHEMES.get(self.cleaned_data.get("scheme", "")), self.cleaned_data["secret"].strip()

@@ -40,6 +40,10 @@ class Fact:
     operation_id: str = ""
     entity: str = ""
     entity_version: int | None = None
+    cause_id: UUID | None = (
+        None  # the delivery it says it follows from; whoever routes it looks whether that is so
+    )
+    business_keys: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def store(fact: Fact) -> Verdict:
     event_id = uuid7()
     if fact.operation_id:
         return _store_operation(fact, event_id)
-    if not insert(_values(fact, event_id)):
+    if not insert(_values(fact, event_id), fact.business_keys):
         return _seen_before(fact)
     return _stored(event_id)
 
@@ -96,7 +100,7 @@ def _store_operation(fact: Fact, event_id: UUID) -> Verdict:
         if first_id != event_id:
             _keys(fact).update(event_id=first_id)
             return Duplicate(first_id, first_seen_at)
-        keep(values)
+        keep(values, fact.business_keys)
         return _stored(event_id)
 
 
@@ -195,4 +199,5 @@ def _values(fact: Fact, event_id: UUID) -> dict[str, Any]:
         "operation_id": fact.operation_id,
         "entity": fact.entity,
         "entity_version": fact.entity_version,
+        "cause_id": fact.cause_id,
     }

@@ -126,7 +126,7 @@ def stamp_of(row: Scheme, arrival: Arrival, presented: Presented) -> Stamp | str
         text = look_up(arrival, row.timestamp)
     if not text:
         return "timestamp-missing"
-    seconds = _seconds(text, row.timestamp_unit)
+    seconds = seconds_of(text, row.timestamp_unit)
     return "timestamp-malformed" if seconds is None else Stamp(text, seconds)
 
 
@@ -176,7 +176,7 @@ def _fields(text: str, separator: str) -> list[tuple[str, str]] | None:
     return fields
 
 
-def _seconds(text: str, unit: Unit) -> float | None:
+def seconds_of(text: str, unit: Unit) -> float | None:
     if unit is Unit.SECONDS:
         return int(text) if _SECONDS.fullmatch(text) else None
     if unit is Unit.MILLISECONDS:

@@ -1,6 +1,7 @@
 """What the inbound side remembers: who may send, what came, what was refused, and who did what."""
 
 from .audit import AuditEntry
+from .business_key import BusinessKey
 from .event import Event, EventBody, EventKey, EventState, KeyKind
 from .handshake import Handshake
 from .party import ApiKey, Role, Subscriber
@@ -12,6 +13,7 @@ __all__ = [
     "NO_SOURCE",
     "ApiKey",
     "AuditEntry",
+    "BusinessKey",
     "Event",
     "EventBody",
     "EventKey",

@@ -44,7 +44,10 @@ class Event(models.Model):
     depth = models.PositiveSmallIntegerField(default=0, help_text="Hops from the cascade's first event.")
 
     class Meta:
-        permissions = [("view_payload", "Can view payloads: bodies and header values")]
+        permissions = [
+            ("view_payload", "Can view payloads: bodies and header values"),
+            ("route_event_again", "Can route events again"),
+        ]
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=EventState.values), name="event_state_known"),
             models.CheckConstraint(
@@ -60,6 +63,17 @@ class Event(models.Model):
             models.Index(fields=["source", "id"], name="event_source_idx"),
             # Serves a pasted sender's id.
             models.Index(fields=["external_id"], name="event_external_id_idx"),
+            # Serve the console's filters by type, and by the states that are rare.
+            models.Index(fields=["event_type", "id"], name="event_type_idx"),
+            models.Index(
+                fields=["state", "id"],
+                name="event_aside_idx",
+                condition=models.Q(state__in=["unmatched", "quarantined"]),
+            ),
+            # Serves "the events of this cascade", all but its first.
+            models.Index(
+                fields=["trace_id", "id"], name="event_caused_idx", condition=models.Q(cause_id__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -92,7 +106,7 @@ class KeyKind(models.TextChoices):
 class EventKey(models.Model):
     """Remembers that an id was taken. It outlives the event, so that a late repeat is still known.
 
-    One index is enough: an event's own keys are found by their digests, and retention reads ids, which tell the time.
+    An event's own key is found by its digest, and retention reads ids, which tell the time.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -112,6 +126,15 @@ class EventKey(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["source", "kind", "digest"], name="event_source_key_unique"),
             models.CheckConstraint(condition=models.Q(kind__in=KeyKind.values), name="event_key_kind_known"),
+        ]
+        indexes = [
+            # Serve "which events came more than once?", and with another body; a first receipt writes in neither.
+            models.Index(
+                fields=["event_id"], name="event_key_repeated_idx", condition=models.Q(duplicates__gt=0)
+            ),
+            models.Index(
+                fields=["event_id"], name="event_key_conflict_idx", condition=models.Q(conflicts__gt=0)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,11 @@ class Refusal(models.Model):
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="refusals", db_index=False)
     reason = models.CharField(max_length=40, help_text="A slug such as signature-mismatch or id-conflict.")
     detail = models.CharField(max_length=500, blank=True)
+    claimed_id = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="The sender's id, as the request has it; nothing vouches for it.",
+    )
     received_at = models.DateTimeField(default=timezone.now)
     remote_address = models.GenericIPAddressField(null=True, blank=True)
     method = models.CharField(max_length=10, default="POST")
@@ -49,6 +54,10 @@ class Refusal(models.Model):
             # Serves the list of what was accepted after all, which is a few of many.
             models.Index(
                 fields=["id"], name="refusal_accepted_idx", condition=models.Q(accepted_at__isnull=False)
+            ),
+            # Serves a pasted sender's id: did it arrive, and was refused?
+            models.Index(
+                fields=["claimed_id"], name="refusal_claimed_id_idx", condition=~models.Q(claimed_id="")
             ),
         ]
 

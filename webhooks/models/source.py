@@ -39,6 +39,11 @@ class Source(models.Model):
         blank=True,
         help_text="No event for longer than this is silence, which is shown. Empty: it may be silent for ever.",
     )
+    business_keys = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='What people call an event by: up to three names with a JMESPath each, {"order": "data.order.id"}.',
+    )
     revision = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with every change, so that no copy in memory is trusted."
     )

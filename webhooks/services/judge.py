@@ -9,6 +9,8 @@ from uuid import UUID
 from webhooks import store
 from webhooks.deciders import handshakes
 from webhooks.deciders.batches import bodies_of
+from webhooks.deciders.business_keys import business_keys_of
+from webhooks.deciders.causality import cause_of
 from webhooks.deciders.handshakes import Handshake, Keys
 from webhooks.deciders.identify import Identity, identify
 from webhooks.deciders.redaction import mask
@@ -70,6 +72,14 @@ def _matched(secrets: Sequence[LiveSecret], verified: Verified) -> LiveSecret | 
     return secrets[verified.position] if secrets and verified.secret_hint else None
 
 
+def claimed_id(source: KnownSource, arrival: Arrival) -> str:
+    """The sender's id in a request that nothing vouches for; empty when it has none, or holds several events."""
+    identity = identify(
+        scheme=source.scheme, id_from=source.id_from, type_from=source.type_from, arrival=arrival
+    )
+    return identity.external_id if isinstance(identity, Identity) and identity.kind == "id" else ""
+
+
 def _verified(
     source: KnownSource, secrets: Sequence[LiveSecret], arrival: Arrival, any_age: bool
 ) -> Verified | Refused:
@@ -88,12 +98,8 @@ def _verified(
 
 
 def _asked(source: KnownSource, handshake: Handshake, arrival: Arrival, matched: LiveSecret | None) -> Asked:
-    identity = identify(
-        scheme=source.scheme, id_from=source.id_from, type_from=source.type_from, arrival=arrival
-    )
-    named = identity.external_id if isinstance(identity, Identity) and identity.kind == "id" else ""
     reply = handshake.reply(arrival, Keys(matched=matched))
-    return Asked(handshake, reply, named, matched.id if matched else None)
+    return Asked(handshake, reply, claimed_id(source, arrival), matched.id if matched else None)
 
 
 def _parts(
@@ -134,4 +140,6 @@ def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: I
         operation_id=identity.operation_id,
         entity=identity.entity,
         entity_version=identity.entity_version,
+        cause_id=cause_of(arrival.headers),
+        business_keys=business_keys_of(source.business_keys, arrival.body),
     )

@@ -4,7 +4,7 @@ A copy may be out of date: `webhooks.store` stores nothing for a source whose re
 refuses by a copy loads the source first and decides again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,6 +28,7 @@ class KnownSource:
     scheme: Scheme  # as the source's options make it
     id_from: str
     type_from: str
+    business_keys: Mapping[str, str]
     secrets: _Secrets
     tokens: _Secrets = ()  # for handshakes only
 
@@ -71,6 +72,7 @@ def _known_from(source: Source, secrets: Sequence[SourceSecret]) -> KnownSource:
         scheme=_row(source),
         id_from=source.id_from,
         type_from=source.type_from,
+        business_keys=source.business_keys,
         secrets=_of(SecretPurpose.SIGNING, secrets),
         tokens=_of(SecretPurpose.HANDSHAKE, secrets),
     )

@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from webhooks import store
+from webhooks.deciders.business_keys import business_keys_of
 from webhooks.deciders.expressions import ExpressionFailed, render_json
 from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
 from webhooks.deciders.verify import Arrival
@@ -33,10 +35,12 @@ def publish(
     data: object,
     entity: str | None = None,
     entity_version: int | None = None,
+    cause_id: UUID | None = None,
 ) -> Verdict:
     """Raises ValidationError, by field, when this cannot be an event.
 
-    An event may name what it is about (`entity`), and which state of that it tells (`entity_version`).
+    An event may name what it is about (`entity`), which state of that it tells (`entity_version`), and the
+    delivery that caused it.
     """
     external_id = uuid4().hex if event_id is None else event_id
     _check("event_id", "event id", external_id, MAX_ID)
@@ -46,9 +50,10 @@ def publish(
     body = _body({"event_id": external_id, "event_type": event_type}, now, subject | {"data": data})
     while True:
         _check_enabled(source)
-        verdict = store.store(_fact(source, external_id, event_type, data, body, now, subject))
+        fact = _fact(source, external_id, event_type, data, body, now, subject)
+        verdict = store.store(replace(fact, cause_id=cause_id))
         if isinstance(verdict, store.Conflict):
-            _keep_conflict(source, body, verdict, now)
+            _keep_conflict(source, fact, verdict, now)
         if not isinstance(verdict, store.SourceChanged):
             return verdict
         source = _as_it_is_now(source)
@@ -120,17 +125,21 @@ def _fact(
         content_type=_CONTENT_TYPE,
         headers=[],
         verified_by=VERIFIED_BY,
+        business_keys=business_keys_of(source.business_keys, body),
         **subject,
     )
 
 
-def _keep_conflict(source: Source, body: bytes, conflict: store.Conflict, now: datetime) -> None:
-    arrival = Arrival(method=PUBLISHED, headers={}, body=body, query="", remote_address="", received_at=now)
+def _keep_conflict(source: Source, fact: store.Fact, conflict: store.Conflict, now: datetime) -> None:
+    arrival = Arrival(
+        method=PUBLISHED, headers={}, body=fact.body, query="", remote_address="", received_at=now
+    )
     refuse(
         source_id=source.id,
         arrival=arrival,
         reason="id-conflict",
         detail="This id was published before, with other data.",
+        claimed_id=fact.external_id,
         event_id=conflict.event_id,
     )
 

@@ -24,7 +24,7 @@ from webhooks.sealing import Unreadable
 
 from .certificates import CertificateUnavailable
 from .handshakes import record
-from .judge import NO_METHOD, Asked, Part, judge
+from .judge import NO_METHOD, Asked, Part, claimed_id, judge
 from .known_sources import KnownSource, load, recall
 from .refuse import refuse
 from .rollups import note
@@ -143,14 +143,20 @@ def _told(source: KnownSource, arrival: Arrival, judged: Refused | Asked) -> Ans
 
 
 def _refused(source: KnownSource, arrival: Arrival, refused: Refused) -> Answer:
-    refuse(source_id=source.id, arrival=arrival, reason=refused.reason, detail=refused.detail)
+    refuse(
+        source_id=source.id,
+        arrival=arrival,
+        reason=refused.reason,
+        detail=refused.detail,
+        claimed_id=claimed_id(source, arrival),
+    )
     count(source.slug, "refused", reason=refused.reason, at=arrival.received_at)
     # Only what the sender itself can mend is told; of a signature, nothing, or guessing would be worth it.
     return Answer(422, {"detail": refused.detail}) if refused.reason == "identity-invalid" else UNVERIFIED
 
 
 def _settled(source: KnownSource, parts: Sequence[Part], verdicts: Sequence[Settled]) -> Answer:
-    told = [_word(source, part.arrival, verdict) for part, verdict in zip(parts, verdicts, strict=True)]
+    told = [_word(source, part, verdict) for part, verdict in zip(parts, verdicts, strict=True)]
     for number, (part, each) in enumerate(zip(parts, told, strict=True)):
         # One signature stands for all parts, so its secret matched once.
         secret_id = None if number else part.secret_id
@@ -163,7 +169,7 @@ def _settled(source: KnownSource, parts: Sequence[Part], verdicts: Sequence[Sett
     return Answer(202 if is_new else 200, {"status": "accepted" if is_new else "duplicate", "events": told})
 
 
-def _word(source: KnownSource, arrival: Arrival, verdict: Settled) -> dict[str, str]:
+def _word(source: KnownSource, part: Part, verdict: Settled) -> dict[str, str]:
     event = public_id("event", verdict.event_id)
     match verdict:
         case store.Stored():
@@ -173,9 +179,10 @@ def _word(source: KnownSource, arrival: Arrival, verdict: Settled) -> dict[str, 
     # Taken with 200, since sending it again would not help; the Refusal tells a person.
     refuse(
         source_id=source.id,
-        arrival=arrival,
+        arrival=part.arrival,
         reason="id-conflict",
         detail="This id came before, with another body.",
+        claimed_id=part.fact.external_id,
         event_id=verdict.event_id,
     )
     return {"status": "conflict", "event": event}

@@ -16,7 +16,13 @@ QUERY = "?"  # among the credentials: the whole query string; no header can have
 
 
 def refuse(
-    *, source_id: UUID, arrival: Arrival, reason: str, detail: str = "", event_id: UUID | None = None
+    *,
+    source_id: UUID,
+    arrival: Arrival,
+    reason: str,
+    detail: str = "",
+    claimed_id: str = "",
+    event_id: UUID | None = None,
 ) -> Refusal:
     """Raw bytes, masked headers, sealed credentials: all that verifying again will need."""
     headers, credentials = mask(arrival.headers.items())
@@ -27,6 +33,7 @@ def refuse(
         source_id=source_id,
         reason=reason,
         detail=detail[:500],
+        claimed_id=claimed_id[:500],
         received_at=arrival.received_at,
         remote_address=_address(arrival.remote_address),
         method=arrival.method[:10],

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from webhooks.deciders.business_keys import check_business_keys
 from webhooks.deciders.identify import check_place
 from webhooks.deciders.options import check_options
 from webhooks.deciders.schemes import UnknownScheme, scheme
@@ -39,6 +40,7 @@ class SourceChanges(TypedDict, total=False):
     type_from: str
     options: dict[str, Any]
     expected_every_s: int | None
+    business_keys: dict[str, str]
     handshake_token: str
 
 
@@ -54,6 +56,7 @@ def create_source(
     type_from: str = "",
     options: dict[str, Any] | None = None,
     expected_every_s: int | None = None,
+    business_keys: dict[str, str] | None = None,
     handshake_token: str = "",
     actor: str,
     user: User | None = None,
@@ -69,6 +72,7 @@ def create_source(
         type_from=type_from,
         options={} if options is None else options,
         expected_every_s=expected_every_s,
+        business_keys={} if business_keys is None else business_keys,
     )
     with transaction.atomic():
         _check(source, [secret] if secret else [])
@@ -178,6 +182,7 @@ def _check(source: Source, secrets: Iterable[str]) -> None:
     for field in ("id_from", "type_from"):
         errors |= _flaw_of_place(field, getattr(source, field))
     errors |= _flaw_of_options(source)
+    errors |= _flaw_of_business_keys(source)
     errors |= _flaw_of_secrets(source.scheme, list(secrets))
     if errors:
         raise ValidationError(errors)
@@ -199,6 +204,14 @@ def _flaw_of_options(source: Source) -> dict[str, list[str]]:
         return {}  # which is told of the scheme itself
     except ValueError as error:
         return {"options": [str(error)]}
+    return {}
+
+
+def _flaw_of_business_keys(source: Source) -> dict[str, list[str]]:
+    try:
+        check_business_keys(source.business_keys)
+    except ValueError as error:
+        return {"business_keys": [str(error)]}
     return {}
 
 
@@ -238,7 +251,17 @@ def _keep_secret(source: Source, secret: str, purpose: SecretPurpose = SecretPur
 
 
 def _shown(source: Source) -> dict[str, Any]:
-    names = ("name", "slug", "scheme", "is_enabled", "id_from", "type_from", "options", "expected_every_s")
+    names = (
+        "name",
+        "slug",
+        "scheme",
+        "is_enabled",
+        "id_from",
+        "type_from",
+        "options",
+        "expected_every_s",
+        "business_keys",
+    )
     owner = str(source.subscriber_id) if source.subscriber_id else None
     return {name: getattr(source, name) for name in names} | {"subscriber": owner}
 

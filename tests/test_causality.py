@@ -1,0 +1,50 @@
+"""What an event says caused it: read from W3C trace context or our own header, by the standard's rules, and no more."""
+
+from uuid import UUID
+
+import pytest
+
+from webhooks.deciders.causality import cause_of
+
+ID = UUID("0192f0a0-0000-7000-8000-000000000001")
+OURS = f"dlv_{ID.hex}"
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"weir-cause": OURS},
+        {"weir-cause": f" {ID} "},
+        {"traceparent": PARENT, "tracestate": f"weir={OURS}"},
+        {"traceparent": PARENT, "tracestate": f"congo=t61rcWkgMzE , weir={OURS},rojo=1"},
+        {"traceparent": f"{PARENT[:-2]}00", "tracestate": f"weir={OURS}"},  # not sampled, and still a trace
+        {"traceparent": f"cc{PARENT[2:]}-what-the-future-will-be", "tracestate": f"weir={OURS}"},
+        {"traceparent": PARENT, "tracestate": ",".join([f"k{n}=v" for n in range(31)] + [f"weir={OURS}"])},
+    ],
+)
+def test_a_cause_is_read_where_it_may_stand(headers: dict[str, str]) -> None:
+    assert cause_of(headers) == ID
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"tracestate": f"weir={OURS}"},  # without a traceparent it says nothing
+        {"traceparent": PARENT},
+        {"traceparent": PARENT, "tracestate": "weir=dlv_nonsense"},
+        {"traceparent": PARENT, "tracestate": f"beir={OURS}"},
+        {"traceparent": PARENT, "tracestate": ",".join([f"k{n}=v" for n in range(32)] + [f"weir={OURS}"])},
+        {"traceparent": "ff" + PARENT[2:], "tracestate": f"weir={OURS}"},
+        {"traceparent": f"{PARENT}-more", "tracestate": f"weir={OURS}"},  # version 00 has no more
+        {"traceparent": f"00-{'0' * 32}-00f067aa0ba902b7-01", "tracestate": f"weir={OURS}"},
+        {"traceparent": f"00-4bf92f3577b34da6a3ce929d0e0e4736-{'0' * 16}-01", "tracestate": f"weir={OURS}"},
+        {"traceparent": PARENT.upper(), "tracestate": f"weir={OURS}"},
+        {"traceparent": PARENT + "\n", "tracestate": ""},
+        {"weir-cause": ""},
+        {"weir-cause": "'; DROP TABLE", "traceparent": PARENT, "tracestate": f"weir={OURS}"},
+    ],
+)
+def test_anything_else_is_no_cause(headers: dict[str, str]) -> None:
+    assert cause_of(headers) is None
