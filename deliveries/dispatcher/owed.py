@@ -27,6 +27,7 @@ class Arrived(NamedTuple):
     size: int
     entity: str
     entity_version: int | None
+    cause_id: UUID | None  # the delivery it says it follows from
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

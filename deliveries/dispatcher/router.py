@@ -24,6 +24,7 @@ from webhooks.deciders.expressions import ExpressionFailed, parse_json
 from webhooks.deciders.wording import storable
 from webhooks.models import Event, EventBody, EventState
 
+from .cascades import place
 from .owed import Arrived, Owed, insert
 from .routes import Routes
 from .seats import Holding, SeatLost, fence
@@ -86,6 +87,7 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         whole, owed = _batch([event for event in waiting if event.id in matches], matches)
         hold_lanes(connection, {each.subscription_id for each in owed})
         insert(owed, now)
+        place(each.id for each in whole if each.cause_id)
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
@@ -165,6 +167,11 @@ def _within_memory(events: Sequence[Arrived], filtered: Collection[UUID]) -> Seq
         if total > BYTES and position:
             return events[:position]
     return events
+
+
+def wanted_by(event: Arrived, table: MatchTable, body: bytes) -> list[Owed]:
+    """Who is owed this one event."""
+    return list(_wanted(event, table.candidates(event.source_id, event.event_type), {event.id: body}))
 
 
 def _wanted(
