@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deliveries.deciders.delivery_address import parse, to_params, to_url
-from deliveries.deciders.delivery_query import SINCE, DeliveryQuery, Status
+from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.delivery_words import chips, sentence
+from deliveries.deciders.list_query import SINCE
 from deliveries.deciders.outcome import Outcome
 from webhooks.ids import public_id
 

@@ -1,6 +1,7 @@
 """How the console lists things: uncounted, found by exact id, history unchanged. It registers nothing."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -10,7 +11,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Field, Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -112,6 +114,30 @@ class History(Listing):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def must_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def must_look(self, request: HttpRequest) -> None:
+        """For pages that show and change nothing."""
+        self.must_view(request)
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+
+    def named(self, object_id: str) -> UUID:
+        """The id in an address, or 404."""
+        kind = str(self.opts.model_name)
+        try:
+            return parse_id(kind, unquote(object_id))
+        except ValueError:
+            raise Http404(f"There is no such {kind}.") from None
+
+    def render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+        """A page of our own, in the shell."""
+        request.current_app = self.admin_site.name
+        shell = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return TemplateResponse(request, template, shell | context)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         columns = [field.name for field in _columns(self.model) if not _is_hidden(field)]

@@ -62,9 +62,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Not Django's list: that takes our filters for lookups, and counts."""
-        self._must_view(request)
-        if request.method != "GET" and request.method != "HEAD":
-            raise PermissionDenied
+        self.must_look(request)
         shown = list_context(parse(dict(request.GET.lists())), _now())
         acts = [act for act in ACTS.values() if request.user.has_perm(act.permission)]
         context = {
@@ -73,15 +71,15 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
             "ingest": request.build_absolute_uri("/in/<source>"),
             "views": shown_views(request, shown["query"]),
         }
-        return self._render(request, self.list_template, shown | context)
+        return self.render(request, self.list_template, shown | context)
 
     def counts_view(self, request: HttpRequest) -> JsonResponse:
-        self._must_view(request)
+        self.must_view(request)
         return _fresh({"counts": counts(parse(dict(request.GET.lists())).query, _now())})
 
     def newer_view(self, request: HttpRequest) -> JsonResponse:
         """Rows that came after the one named, as the list draws them."""
-        self._must_view(request)
+        self.must_view(request)
         query = parse(dict(request.GET.lists())).query
         if query.after is None:
             return _fresh({"rows": "", "count": 0, "after": ""})
@@ -97,12 +95,12 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
 
     def choices_view(self, request: HttpRequest) -> JsonResponse:
         """Subscriptions to choose from, where they are too many to write into the page."""
-        self._must_view(request)
+        self.must_view(request)
         return _fresh({"choices": [[name, public] for _, name, public in subscriptions()]})
 
     def export_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         """Everything that fits, as it was when asked for; recorded before the first byte."""
-        self._must_view(request)
+        self.must_view(request)
         now = _now()
         query = parse(dict(request.GET.lists())).query.frozen(now)
         try:
@@ -129,9 +127,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        self._must_view(request)
-        if request.method != "GET" and request.method != "HEAD":
-            raise PermissionDenied
+        self.must_look(request)
         delivery = self._one(request, object_id)
         wish, notices = Wish.read(request.GET)
         may_see = request.user.has_perm("webhooks.view_payload")
@@ -146,7 +142,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
                 if applies(act, delivery) and request.user.has_perm(act.permission)
             ],
         }
-        return self._render(
+        return self.render(
             request, self.page_template, shown | context | {"notices": [*notices, *shown["notices"]]}
         )
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from deliveries.deciders.delivery_address import parse, to_url
@@ -122,7 +119,7 @@ class ActingOnDeliveries(History):
             "is_list": is_list,
             "kept": to_url(query).removeprefix("?") if query else "",
         }
-        return self._render(request, self.ask_template, context)
+        return self.render(request, self.ask_template, context)
 
     def _do(self, request: HttpRequest, act: Act, deliveries: Iterable[Delivery]) -> list[ReplayVerdict]:
         verdicts = []
@@ -146,20 +143,12 @@ class ActingOnDeliveries(History):
 
     # -- who may, and what is there --------------------------------------------------------------------
 
-    def _must_view(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-
     def _must(self, request: HttpRequest, act: Act) -> None:
         if not request.user.has_perm(act.permission):
             raise PermissionDenied
 
     def _one(self, request: HttpRequest, object_id: str) -> Delivery:
-        try:
-            key = parse_id("delivery", unquote(object_id))
-        except ValueError:
-            raise Http404("There is no such delivery.") from None
-        return self._found(request, key)
+        return self._found(request, self.named(object_id))
 
     def _found(self, request: HttpRequest, key: UUID) -> Delivery:
         delivery = self._rows(request).select_related("event", "source").filter(pk=key).first()
@@ -173,11 +162,6 @@ class ActingOnDeliveries(History):
         return rows.select_related("subscription__lane", "subscription__subscriber").defer(
             "subscription__headers"
         )
-
-    def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        request.current_app = self.admin_site.name
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        return TemplateResponse(request, template, shell | context)
 
 
 def applies(act: Act, delivery: Delivery) -> bool:

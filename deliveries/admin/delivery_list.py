@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from typing import Any, Final
@@ -13,16 +14,18 @@ from django.core.cache import cache
 from deliveries.deciders.delivery_address import Parsed, to_params, to_url
 from deliveries.deciders.delivery_query import NEEDS_ATTENTION, DeliveryQuery, Status
 from deliveries.deciders.delivery_signs import duration, response_tag, shown_status, squares
-from deliveries.deciders.delivery_words import OUTCOME_WORDS, SINCE_WORDS, STATUS_WORDS, chips
+from deliveries.deciders.delivery_words import OUTCOME_WORDS, STATUS_WORDS, chips
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import Delivery, Subscription
 from deliveries.selectors.delivery_filters import filters_of, known_types
-from deliveries.selectors.delivery_pages import COUNTED, Page, count, page
+from deliveries.selectors.delivery_pages import Page, count, page
 from deliveries.selectors.delivery_story import rows_of
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.selectors.selection_course import Course, course_of
 from webhooks.ids import public_id
 from webhooks.models import Source
+
+from .list_parts import Choice, counted, kept, neighbours, spans, toggled
 
 PAGE = 50
 TABS: Final[Sequence[tuple[str, str, tuple[Status, ...]]]] = (
@@ -49,15 +52,6 @@ class Row:
     tone: str
     latency: str
     only_subscription: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
-    """One value of a filter: chosen or not, and where choosing it leads."""
-
-    words: str
-    address: str
-    is_chosen: bool
 
 
 def list_context(parsed: Parsed, now: datetime) -> dict[str, Any]:
@@ -88,7 +82,7 @@ def list_context(parsed: Parsed, now: datetime) -> dict[str, Any]:
         "widened": to_url(replace(query.first_page(), since="all", start=None, end=None)),
         "here": to_url(query.first_page()),
         "turned": to_url(replace(query.first_page(), oldest_first=not query.oldest_first)),
-        **_neighbours(query, found),
+        **neighbours(query, found, to_url),
         **_filter_choices(query, names),
         "now": now,
     }
@@ -133,7 +127,10 @@ def counts(query: DeliveryQuery, now: datetime) -> dict[str, str]:
     key = "deliveries.counts." + sha256(to_url(asked).encode()).hexdigest()
     told = cache.get(key)
     if told is None:
-        told = {name: _count(replace(asked, statuses=statuses), now) for name, _, statuses in TABS}
+        told = {
+            name: counted(partial(count, replace(asked, statuses=statuses), now))
+            for name, _, statuses in TABS
+        }
         cache.set(key, told, COUNTS_FRESH_S)
     return dict(told)
 
@@ -146,15 +143,6 @@ def subscriptions() -> list[tuple[UUID, str, str]]:
         found = [(key, name, public_id("subscription", key)) for key, name in rows]
         cache.set("deliveries.subscriptions", found, CHOSEN_FRESH_S)
     return list(found)
-
-
-def _count(query: DeliveryQuery, now: datetime) -> str:
-    try:
-        with patience(1):
-            number = count(query, now)
-    except TooSlow:
-        return ""
-    return f"{COUNTED // 1000}k+" if number > COUNTED else f"{number:,}"
 
 
 def _tabs(query: DeliveryQuery) -> list[tuple[str, Choice]]:
@@ -186,35 +174,21 @@ def _status_chips(query: DeliveryQuery) -> list[tuple[str, str]]:
     ]
 
 
-def _neighbours(query: DeliveryQuery, found: Page) -> dict[str, str]:
-    if not found.ids:
-        return {"next": "", "previous": ""}
-    return {
-        "next": to_url(query.following(found.ids[-1])) if found.has_next else "",
-        "previous": to_url(query.preceding(found.ids[0])) if found.has_previous else "",
-    }
-
-
 def _filter_choices(query: DeliveryQuery, names: Mapping[UUID, str]) -> dict[str, Any]:
     first = query.first_page()
     known = cache.get_or_set("deliveries.types", known_types, CHOICES_FRESH_S) or []
-    sources = cache.get_or_set("deliveries.sources", _sources, CHOSEN_FRESH_S) or []
-    spans = [
-        Choice(words=words, address=to_url(replace(first, since=since, start=None, end=None)),
-               is_chosen=query.since == since and not (query.start or query.end))
-        for since, words in SINCE_WORDS.items()
-    ]  # fmt: skip
+    sources = cache.get_or_set("deliveries.sources", known_sources, CHOSEN_FRESH_S) or []
     return {
-        "spans": spans,
-        "kept": _kept(query),
-        "types": [_toggled(first, "types", each, each) for each in known[:LISTED]],
-        "codes": [_toggled(first, "codes", each, "No answer" if each == "net" else each) for each in CODES],
+        "spans": spans(query, to_url),
+        "kept": kept(to_params(first)),
+        "types": [toggled(first, "types", each, each, to_url) for each in known[:LISTED]],
+        "codes": [toggled(first, "codes", each, "No answer" if each == "net" else each, to_url) for each in CODES],
         "outcomes": [
-            _toggled(first, "outcomes", each, OUTCOME_WORDS[each]) for each in Outcome if each is not Outcome.OK
+            toggled(first, "outcomes", each, OUTCOME_WORDS[each], to_url) for each in Outcome if each is not Outcome.OK
         ],
-        "sources": [_toggled(first, "sources", slug, name) for slug, name in sources],
+        "sources": [toggled(first, "sources", slug, name, to_url) for slug, name in sources],
         "subscriptions": [
-            _toggled(first, "subscriptions", key, name) for key, name in islice(names.items(), LISTED)
+            toggled(first, "subscriptions", key, name, to_url) for key, name in islice(names.items(), LISTED)
         ] if len(names) <= LISTED else [],
         "subscription_count": len(names),
         "least": [
@@ -225,24 +199,5 @@ def _filter_choices(query: DeliveryQuery, names: Mapping[UUID, str]) -> dict[str
     }  # fmt: skip
 
 
-def _toggled(query: DeliveryQuery, name: str, value: Any, words: str) -> Choice:
-    chosen = getattr(query, name)
-    after = set(chosen) ^ {value}
-    changed: dict[str, Any] = {name: tuple(sorted(after, key=str))}
-    address = to_url(replace(query, **changed))
-    return Choice(words=words, address=address, is_chosen=value in chosen)
-
-
-def _kept(query: DeliveryQuery) -> dict[str, list[tuple[str, str]]]:
-    """What a small form sends along, so that it changes its own filter and no other."""
-    params = to_params(query.first_page())
-    pairs = [(name, value) for name, values in params.items() for value in values]
-    return {
-        "time": [pair for pair in pairs if pair[0] not in ("since", "from", "to")],
-        "q": [pair for pair in pairs if pair[0] != "q"],
-        "all": pairs,
-    }
-
-
-def _sources() -> list[tuple[str, str]]:
+def known_sources() -> list[tuple[str, str]]:
     return list(Source.objects.order_by("name").values_list("slug", "name")[:LISTED])

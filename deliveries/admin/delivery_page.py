@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from deliveries.deciders.curl import curl
 from deliveries.deciders.delivery_address import to_url
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
-from deliveries.deciders.delivery_signs import duration, response_tag, shown_status
+from deliveries.deciders.delivery_signs import duration, response_tag, shown_status, waited
 from deliveries.deciders.delivery_words import STATUS_WORDS
 from deliveries.deciders.diagnosis import Diagnosis, diagnose
 from deliveries.models import Attempt, Delivery, Exchange, Phase
@@ -127,7 +127,7 @@ def _steps(delivery: Delivery, attempts: Sequence[Attempt], chosen: Attempt | No
                 tag=tag,
                 tone=tone or "good",
                 took=duration(attempt.duration_ms),
-                waited=_waited((attempt.started_at - before).total_seconds()),
+                waited=waited((attempt.started_at - before).total_seconds()),
                 address=wish.address(attempt.number),
                 is_chosen=attempt == chosen,
                 trigger=_trigger(attempt, replays),
@@ -149,15 +149,6 @@ def _trigger(attempt: Attempt, replays: Sequence[tuple[datetime, str]]) -> str:
 def _budget(delivery: Delivery) -> int:
     schedule = schedule_of(delivery.subscription)
     return len(schedule.delays_s) + 1 if schedule.delays_s else schedule.max_attempts
-
-
-def _waited(seconds: float) -> str:
-    if seconds < 1:
-        return f"{max(int(seconds * 1000), 0)} ms"
-    for limit, unit, words in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {words}"
-    return f"{seconds / 86_400:.0f} d"
 
 
 def _trouble(delivery: Delivery, status: Status, now: datetime) -> dict[str, Any]:

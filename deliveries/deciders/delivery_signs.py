@@ -62,3 +62,13 @@ def duration(milliseconds: int | None) -> str:
         return f"{milliseconds} ms"
     seconds = milliseconds / 1000
     return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+
+
+def waited(seconds: float) -> str:
+    """`84 ms`, `12 s`, `3 h`."""
+    if seconds < 1:
+        return f"{max(int(seconds * 1000), 0)} ms"
+    for limit, unit, words in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {words}"
+    return f"{seconds / 86_400:.0f} d"

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from webhooks.ids import public_id
 
-from .delivery_query import DEFAULT_SINCE, SINCE, DeliveryQuery, Status
+from .delivery_query import DeliveryQuery, Status
+from .list_query import DEFAULT_SINCE, SINCE, ListQuery
 from .outcome import Outcome
 
 STATUS_WORDS: Final[dict[Status, str]] = {
@@ -78,7 +79,7 @@ def sentence(query: DeliveryQuery, *, names: Mapping[UUID, str]) -> str:
 def _each(query: DeliveryQuery, names: Mapping[UUID, str]) -> Iterator[tuple[str, DeliveryQuery]]:
     if query.search:
         # Without the search its wide time range would read everything.
-        yield f"Id {query.search}", replace(query, search="", since=_narrowed(query))
+        yield f"Id {query.search}", replace(query, search="", since=narrowed(query))
     yield from _time(query)
     for each in query.subscriptions:
         name = names.get(each) or public_id("subscription", each)
@@ -92,20 +93,25 @@ def _each(query: DeliveryQuery, names: Mapping[UUID, str]) -> Iterator[tuple[str
     for outcome in query.outcomes:
         yield _headed(OUTCOME_WORDS[outcome]), replace(query, outcomes=_but(query.outcomes, outcome))
     if query.fingerprint:
-        yield f"Issue {query.fingerprint}", replace(query, fingerprint="", since=_narrowed(query))
+        yield f"Issue {query.fingerprint}", replace(query, fingerprint="", since=narrowed(query))
     if query.attempts:
         plural = "" if query.attempts == 1 else "s"
         yield f"At least {query.attempts} attempt{plural}", replace(query, attempts=0)
 
 
 def _time(query: DeliveryQuery) -> Iterator[tuple[str, DeliveryQuery]]:
-    widened = replace(query, start=None, end=None, since=DEFAULT_SINCE)
+    words = time_words(query)
+    if words and (query.start or query.end or not query.fingerprint):
+        yield words, replace(query, start=None, end=None, since=DEFAULT_SINCE)
+
+
+def time_words(query: ListQuery) -> str:
+    """The range of time, where it is not the usual one."""
     if query.start or query.end:
         said = [f"from {_said(query.start)}"] if query.start else []
         said += [f"to {_said(query.end)}"] if query.end else []
-        yield _headed(" ".join(said)), widened
-    elif query.since != DEFAULT_SINCE and not (query.search or query.fingerprint):
-        yield SINCE_WORDS[query.since], widened
+        return _headed(" ".join(said))
+    return SINCE_WORDS[query.since] if query.since != DEFAULT_SINCE and not query.search else ""
 
 
 def _headed(words: str) -> str:
@@ -116,7 +122,8 @@ def code_words(code: str) -> str:
     return "No answer" if code == "net" else f"Response {code}"
 
 
-def _narrowed(query: DeliveryQuery) -> str:
+def narrowed(query: ListQuery) -> str:
+    """The span once an exact search is taken off, whose wide one would read everything."""
     return "all" if query.start or query.end else DEFAULT_SINCE
 
 

@@ -12,9 +12,10 @@ from functools import reduce
 from operator import or_
 from uuid import UUID
 
-from django.db.models import Max, Q
+from django.db.models import Max, Model, Q
 
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
+from deliveries.deciders.list_query import ListQuery
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Phase
 from deliveries.models.delivery import FAILED
@@ -93,12 +94,12 @@ def filters_of(query: DeliveryQuery, now: datetime) -> Filters:
     held = held_lanes()
     columns = [
         _found(query.search),
-        _time(query, now),
+        time_range(query, now),
         _statuses(query, held),
         _fingerprint(query.fingerprint),
-        _equal("subscription_id", query.subscriptions, leads=True),
-        _equal("source_id", _source_ids(query.sources)) if query.sources else None,
-        _types(query.types),
+        equal("subscription_id", query.subscriptions, leads=True),
+        equal("source_id", source_ids(query.sources)) if query.sources else None,
+        types_of(query.types, Delivery),
         _outcomes(query.outcomes),
         _codes(query.codes),
         _attempts(query.attempts),
@@ -106,9 +107,9 @@ def filters_of(query: DeliveryQuery, now: datetime) -> Filters:
     return Filters(columns=[column for column in columns if column is not None], held=held)
 
 
-def known_types() -> list[str]:
+def known_types(model: type[Model] = Delivery) -> list[str]:
     """Every event type there is, in the database's order: one look into the index for each, at most so many."""
-    return [str(each) for each in distinct("deliveries_delivery", "event_type", "event_type <> ''")]
+    return [str(each) for each in distinct(model._meta.db_table, "event_type", "event_type <> ''")]
 
 
 def _found(search: str) -> Column | None:
@@ -126,7 +127,7 @@ def _found(search: str) -> Column | None:
     return Column(whole=found, alternatives=[found], leads=True)
 
 
-def _time(query: DeliveryQuery, now: datetime) -> Column | None:
+def time_range(query: ListQuery, now: datetime) -> Column | None:
     """Ids tell when they were made, so that no index on a time is needed."""
     begins, whole = query.begins(now), Q()
     if begins is not None:
@@ -183,23 +184,23 @@ def _fingerprint(fingerprint: str) -> Column | None:
     return Column(whole=whole, alternatives=[whole], leads=True)
 
 
-def _equal(name: str, values: Sequence[UUID], *, leads: bool = False) -> Column | None:
+def equal(name: str, values: Sequence[UUID], *, leads: bool = False) -> Column | None:
     if not values:
         return None
     several = [Q((name, value)) for value in values]
     return Column(whole=Q((f"{name}__in", values)), alternatives=several, leads=leads)
 
 
-def _source_ids(slugs: Iterable[str]) -> list[UUID]:
+def source_ids(slugs: Iterable[str]) -> list[UUID]:
     """Of a source that does not exist, an id that nothing has."""
     return list(Source.objects.filter(slug__in=slugs).values_list("pk", flat=True)) or [UUID(int=0)]
 
 
-def _types(patterns: Sequence[str]) -> Column | None:
+def types_of(patterns: Sequence[str], model: type[Model]) -> Column | None:
     if not patterns:
         return None
     whole = reduce(or_, (_type(pattern) for pattern in patterns))
-    fitting = [Q(event_type=each) for each in _fitting(patterns)]
+    fitting = [Q(event_type=each) for each in _fitting(patterns, model)]
     return Column(whole=whole, alternatives=fitting if len(fitting) <= MOST_ALTERNATIVES else ())
 
 
@@ -207,11 +208,11 @@ def _type(pattern: str) -> Q:
     return Q(event_type__startswith=pattern[:-1]) if pattern.endswith(".*") else Q(event_type=pattern)
 
 
-def _fitting(patterns: Sequence[str]) -> list[str]:
+def _fitting(patterns: Sequence[str], model: type[Model]) -> list[str]:
     """The types themselves; for patterns those of the types there are. Empty: too many to name."""
     if not any(pattern.endswith(".*") for pattern in patterns):
         return list(patterns)
-    known = known_types()
+    known = known_types(model)
     if len(known) >= MOST_DISTINCT:
         return []
     stems = tuple(pattern[:-1] for pattern in patterns if pattern.endswith(".*"))

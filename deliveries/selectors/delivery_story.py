@@ -41,7 +41,7 @@ def sent_body(delivery: Delivery) -> tuple[bytes, str] | None:
 def siblings_of(delivery: Delivery) -> list[Delivery]:
     """The same event to other subscriptions."""
     others = Delivery.objects.filter(event_id=delivery.event_id).exclude(pk=delivery.pk)
-    return list(_brief(others).order_by("pk")[:MOST_SIBLINGS])
+    return list(brief(others).order_by("pk")[:MOST_SIBLINGS])
 
 
 def replays_of(delivery_id: UUID) -> list[tuple[datetime, str]]:
@@ -67,11 +67,11 @@ def same_failure(fingerprint: str) -> int:
 
 def rows_of(ids: Sequence[UUID]) -> list[Delivery]:
     """Rows of a list, in the order of their ids given; one table besides the subscriptions' names."""
-    found = _brief(Delivery.objects.filter(pk__in=ids)).in_bulk() if ids else {}
+    found = brief(Delivery.objects.filter(pk__in=ids)).in_bulk() if ids else {}
     return [found[each] for each in ids if each in found]
 
 
-def _brief(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+def brief(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return rows.select_related("subscription").only(*_SHOWN)
 
 
