@@ -147,26 +147,19 @@ def test_pages_follow_each_other_without_a_total(chief: Client) -> None:
     for _ in range(120):
         make.event()
     seen = [
-        len(chief.get(f"{page(Event, 'changelist')}?p={number}").context["cl"].result_list)
+        len(chief.get(f"{page(EventBody, 'changelist')}?p={number}").context["cl"].result_list)
         for number in (1, 2, 3)
     ]
     assert seen == [50, 50, 20]
-    first = chief.get(page(Event, "changelist")).content.decode()
-    assert "?p=2" in first and "?p=3" not in first and "120 events" not in first
+    first = chief.get(page(EventBody, "changelist")).content.decode()
+    assert "?p=2" in first and "?p=3" not in first and "120 event" not in first
 
 
 @pytest.mark.parametrize("number", ["4", "0", "-1", "x", "99999999999999999999"])
 def test_a_page_that_does_not_exist_is_the_first(chief: Client, number: str) -> None:
     event = make.event()
-    found = chief.get(f"{page(Event, 'changelist')}?p={number}").context["cl"].result_list
-    assert list(found) == [event]
-
-
-def test_search_finds_an_event_by_the_senders_id(chief: Client) -> None:
-    event = make.event(external_id="ord-1")
-    make.event(external_id="ord-12")
-    found = chief.get(page(Event, "changelist"), {"q": "ord-1"}).context["cl"].result_list
-    assert list(found) == [event]
+    found = chief.get(f"{page(EventBody, 'changelist')}?p={number}").context["cl"].result_list
+    assert [body.event_id for body in found] == [event.pk]
 
 
 def test_search_finds_what_was_done_to_a_thing(chief: Client) -> None:
@@ -188,7 +181,7 @@ def test_bodies_are_shown_as_text_and_never_run(chief: Client) -> None:
 
 def test_a_long_body_is_cut_and_says_so(chief: Client) -> None:
     event = make.event(b"x" * 70_000)
-    assert "… and 4,464 bytes more" in chief.get(page(Event, "change", event.pk)).content.decode()
+    assert "… and 4,464 bytes more" in chief.get(page(EventBody, "change", event.pk)).content.decode()
 
 
 def test_an_event_whose_body_is_past_retention_still_has_its_page(chief: Client) -> None:

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from webhooks.history_admin import History, Listing, as_text, who
 from webhooks.key_admin import ApiKeyAdmin
 from webhooks.models import (
-    Event,
+    BusinessKey,
     EventBody,
     EventKey,
     Handshake,
@@ -41,27 +41,6 @@ class SubscriberAdmin(Listing):
             obj.pk = subscribers.create_subscriber(name=name, **who(request)).pk
 
 
-class EventAdmin(History):
-    """Registered by the outbound side, which adds what became of it."""
-
-    list_display = ("external_id", "event_type", "source", "state", "size", "received_at")
-    list_filter = ("state", "source")
-    list_select_related = ("source",)
-    ids: ClassVar = {"event": "pk"}
-    texts: ClassVar = ("external_id",)
-    search_help_text = "An event's id, or the sender's id; exactly."
-    readonly_fields: ClassVar[tuple[str, ...]] = ("headers", "body")
-    payloads: ClassVar = ("headers", "body")
-
-    def headers(self, event: Event) -> SafeString | str:
-        if not hasattr(event, "content"):
-            return "dropped by retention"
-        return as_text("\n".join(f"{name}: {value}" for name, value in event.content.headers).encode())
-
-    def body(self, event: Event) -> SafeString | str:
-        return as_text(event.content.body) if hasattr(event, "content") else "dropped by retention"
-
-
 @admin.register(EventBody)
 class EventBodyAdmin(History):
     list_display = ("event_id", "content_type")
@@ -70,6 +49,14 @@ class EventBodyAdmin(History):
 
     def text(self, content: EventBody) -> SafeString:
         return as_text(content.body)
+
+
+@admin.register(BusinessKey)
+class BusinessKeyAdmin(History):
+    list_display = ("name", "value", "event_id")
+    ids: ClassVar = {"event": "event_id"}
+    texts: ClassVar = ("value",)
+    search_help_text = "An event's id, or the key's value; exactly."
 
 
 @admin.register(EventKey)

@@ -1,19 +1,149 @@
-"""Events on the console, with the way to what became of them."""
+"""Events on the console: listed, looked at, routed again. Whether something arrived at all is answered here."""
 
-from django.contrib import admin
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
-from webhooks.admin import EventAdmin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+
+from deliveries.deciders.event_query import parse_events
+from deliveries.models import Subscription
+from deliveries.selectors.patience import TooSlow, patience
+from deliveries.services.fan_out import missing_of, route_again
+from webhooks.history_admin import History, who
 from webhooks.ids import public_id
-from webhooks.models import Event
+from webhooks.models import Event, Source
+from webhooks.services import audit
+
+from .delivery_list import PAGE
+from .event_list import counts, list_context, newer_rows
+from .event_page import Wish, page_context
+
+MOST_NAMED = 50  # subscriptions that would be given it, named before it is ordered
 
 
 @admin.register(Event)
-class RoutedEventAdmin(EventAdmin):
-    readonly_fields = ("deliveries", *EventAdmin.readonly_fields)
+class EventAdmin(History):
+    ids: ClassVar = {"event": "pk"}
+    texts: ClassVar = ("external_id",)
+    actions = None
 
-    def deliveries(self, event: Event) -> SafeString:
-        address = reverse("admin:deliveries_delivery_changelist")
-        return format_html('<a href="{}?q={}">List</a>', address, public_id("event", event.pk))
+    def get_urls(self) -> list[URLPattern]:
+        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(address, self.admin_site.admin_view(view), name=f"webhooks_event_{name}")
+
+        return [
+            named("counts/", self.counts_view, "counts"),
+            named("newer/", self.newer_view, "newer"),
+            named("<path:object_id>/route/", self.route_view, "route"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Not Django's list: that takes our filters for lookups, and counts."""
+        self.must_look(request)
+        context = {
+            "title": "Events",
+            "has_sources": Source.objects.exists(),
+            "ingest": request.build_absolute_uri("/in/"),
+            "may_see_refusals": request.user.has_perm("webhooks.view_refusal"),
+        }
+        shown = list_context(parse_events(dict(request.GET.lists())), _now())
+        return self.render(request, "admin/webhooks/event/list.html", shown | context)
+
+    def counts_view(self, request: HttpRequest) -> JsonResponse:
+        self.must_view(request)
+        return _fresh({"counts": counts(parse_events(dict(request.GET.lists())).query, _now())})
+
+    def newer_view(self, request: HttpRequest) -> JsonResponse:
+        """Rows that came after the one named, as the list draws them."""
+        self.must_view(request)
+        query = parse_events(dict(request.GET.lists())).query
+        if query.after is None:
+            return _fresh({"rows": "", "count": 0, "after": ""})
+        try:
+            with patience():
+                rows = newer_rows(query, query.after, _now())
+        except TooSlow:
+            return JsonResponse({"error": "slow"}, status=503)
+        latest = public_id("event", rows[0].event.pk if rows else query.after)
+        drawn = render_to_string("admin/webhooks/event/rows.html", {"rows": rows, "now": _now()})
+        return _fresh({"rows": drawn, "count": len(rows), "after": latest, "most": PAGE})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        self.must_look(request)
+        event = self._one(object_id)
+        wish, notices = Wish.read(request.GET)
+        may_see = request.user.has_perm("webhooks.view_payload")
+        shown = page_context(event, wish, _now(), may_see_payload=may_see)
+        if may_see and shown["has_content"]:
+            audit.record(**who(request), verb="open_payload", object_kind="event", object_id=event.pk)
+        context = {
+            "title": event.event_type or event.external_id,
+            "notices": notices,
+            "may_route_again": self._may_route(request) and event.state in ("routed", "unmatched"),
+            "may_replay_many": request.user.has_perm("deliveries.bulk_replay"),
+        }
+        return self.render(request, "admin/webhooks/event/page.html", shown | context)
+
+    def route_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Says who would be given it, then does it."""
+        if not self._may_route(request):
+            raise PermissionDenied
+        event = self._one(object_id)
+        there = reverse("admin:webhooks_event_change", args=[event.pk])
+        reason = request.POST.get("reason", "").strip()[:500]
+        if request.method == "POST" and reason:
+            verdict = route_again(event_id=event.pk, reason=reason, **who(request))
+            if verdict.is_done:
+                self.log_change(request, event, "Routed again.")
+            level = messages.SUCCESS if verdict.is_done else messages.WARNING
+            self.message_user(request, verdict.sentence, level)
+            return redirect(there)
+        if request.method == "POST":
+            self.message_user(request, "Say why: a reason is needed.", messages.ERROR)
+        return self._ask(request, event, there)
+
+    def _ask(self, request: HttpRequest, event: Event, back: str) -> HttpResponse:
+        missing = missing_of(event.pk)
+        named = Subscription.objects.filter(pk__in=(missing or [])[:MOST_NAMED]).order_by("name")
+        context = {
+            "title": "Route this event again?",
+            "event": event,
+            "is_gone": missing is None,
+            "count": len(missing or []),
+            "named": list(named.values_list("pk", "name")),
+            "back": back,
+        }
+        return self.render(request, "admin/webhooks/event/route.html", context)
+
+    def _may_route(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm("webhooks.route_event_again")
+
+    def _one(self, object_id: str) -> Event:
+        event = Event.objects.select_related("source").filter(pk=self.named(object_id)).first()
+        if event is None:
+            raise Http404("There is no such event.")
+        return event
+
+
+def _fresh(content: dict[str, Any]) -> JsonResponse:
+    return JsonResponse(content, headers={"Cache-Control": "no-store"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

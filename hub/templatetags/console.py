@@ -51,6 +51,10 @@ SHAPES = {
     "unsteady": ("replay", "warn"),
     "failing": ("cross", "bad"),
     "no_traffic": ("minus", "quiet"),
+    "received": ("clock", "quiet"),
+    "routed": ("check", "quiet"),
+    "unmatched": ("minus", "warn"),
+    "quarantined": ("shield", "held"),
 }
 
 
@@ -77,6 +81,13 @@ def state(value: str, text: str) -> dict[str, str]:
 def mood(value: str, text: str) -> dict[str, str]:
     """A state as above, without a ground of its own: for columns that hold one in every row."""
     return state(value, text)
+
+
+@register.inclusion_tag("hub/tally.html")
+def tally(value: str, number: int, words: str) -> dict[str, str | int]:
+    """How many are in a state, by its shape and colour; the words are in its title."""
+    icon_name, tone = SHAPES.get(value, ("minus", "quiet"))
+    return {"icon_name": icon_name, "tone": tone, "number": number, "words": words}
 
 
 @register.filter

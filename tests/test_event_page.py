@@ -1,0 +1,129 @@
+"""One event's page: what came and who vouches for it, whether it was known, what caused it and what it caused."""
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from deliveries.models import Cascade
+from tests import make
+from tests.callers import browser
+from webhooks.ids import public_id
+from webhooks.models import AuditEntry, Event, EventBody
+from webhooks.services.sources import create_source
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def chief() -> Client:
+    return browser(is_superuser=True)
+
+
+def page(event: Event) -> str:
+    return f"/admin/webhooks/event/{event.pk}/change/"
+
+
+def text(answer: Any) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
+
+
+def test_a_payload_is_shown_to_whom_it_may_be_and_each_opening_is_recorded() -> None:
+    event = make.event(b'{"order": 66}')
+    EventBody.objects.update(headers=[["x-shop", "north"], ["authorization", "••••••"]])
+    helper = browser("webhooks.view_event", "webhooks.view_payload", name="eve")
+    shown = text(helper.get(page(event)))
+    assert "order" in shown and "66" in shown and "north" in shown and "••••••" in shown
+    assert list(AuditEntry.objects.values_list("actor", "verb", "object_id")) == [
+        ("eve", "open_payload", public_id("event", event.pk))
+    ]
+    viewer = browser("webhooks.view_event", name="bob")
+    hidden = viewer.get(page(event))
+    assert "66" not in re.sub(r"<svg.*?</svg>", "", text(hidden)[text(hidden).index("What came") :])
+    assert "north" not in text(hidden) and "x-shop" not in text(hidden)
+    assert "shown to those who may see payloads" in text(hidden)
+    assert AuditEntry.objects.count() == 1
+
+
+def test_a_body_that_is_a_script_is_text_and_one_of_bytes_is_a_hash(chief: Client) -> None:
+    event = make.event(b'{"name": "<script>alert(2)</script>"}')
+    assert "<script>alert(2)" not in chief.get(page(event)).content.decode()
+    binary = make.event(bytes(range(256)))
+    assert "256 bytes that are no text. SHA-256" in text(chief.get(page(binary)))
+    assert '{"event_id"' in text(chief.get(page(make.event()) + "?raw=1")).replace("&quot;", '"')
+
+
+def test_what_retention_dropped_is_said_and_the_page_stays(chief: Client) -> None:
+    event = make.event()
+    EventBody.objects.all().delete()
+    assert "dropped by retention" in text(chief.get(page(event)))
+    assert not AuditEntry.objects.exists()
+
+
+def test_who_vouches_for_it_is_named_with_the_secret_and_its_clock(chief: Client) -> None:
+    create_source(name="Shop", slug="shop", scheme="generic-hmac", secret="abcdefgh", actor="ada", options={
+        "signature": "header:x-signature", "signed": "{ts}.{body}", "timestamp": "header:x-time",
+    })  # fmt: skip
+    event = make.event(verified_by="generic-hmac …efgh")
+    EventBody.objects.update(headers=[["x-time", str(int(time.time()) - 40)]])
+    shown = text(chief.get(page(event)))
+    assert "HMAC, as filled in: verified by the secret that ends with efgh" in shown
+    published = text(chief.get(page(make.event(verified_by="api-key"))))
+    assert "Published over the API" in published
+    assert "lets anyone send" in text(chief.get(page(make.event(verified_by="none"))))
+
+
+def test_whether_it_was_known_is_told_with_its_repeats_and_conflicts(chief: Client) -> None:
+    create_source(name="Shop", slug="shop", actor="ada")
+
+    def send(**body: Any) -> None:
+        Client().post("/in/shop", json.dumps({"event_id": "a", **body}), content_type="application/json")
+
+    for more in ({}, {}, {"n": 1}):
+        send(**more)
+    answer = chief.get(page(Event.objects.get()))
+    assert "Known by its event id" in text(answer) and "It came 1 time more" in text(answer)
+    assert len(answer.context["conflicts"]) == 1
+    assert "1 request came with this id and another body" in text(answer)
+    Client().post("/in/shop", b"[1]", content_type="application/json")
+    unnamed = Event.objects.exclude(external_id="a").get()
+    assert "Known by its body fingerprint" in text(chief.get(page(unnamed)))
+
+
+def test_cause_and_effects_are_links(chief: Client) -> None:
+    to, root = make.subscription(name="ERP core"), make.event(type="order.placed", state="routed")
+    cause = make.delivery(to, root)
+    child = make.event(
+        type="invoice.issued", state="routed", cause_id=cause.pk, trace_id=root.trace_id, depth=1
+    )
+    Cascade.objects.create(trace_id=root.trace_id, root=root, events=2, depth=1)
+    shown = chief.get(page(child)).content.decode()
+    assert f"/admin/deliveries/delivery/{cause.pk}/change/" in shown
+    assert f"/admin/deliveries/cascade/{root.trace_id}/change/" in shown
+    assert page(child) in chief.get(page(root)).content.decode()
+
+
+def test_the_page_asks_as_much_for_one_delivery_as_for_thirty(chief: Client) -> None:
+    event = make.event(state="routed")
+
+    def asked() -> int:
+        chief.get(page(event))
+        with CaptureQueriesContext(connection) as queries:
+            chief.get(page(event))
+        return len(queries)
+
+    make.delivery(make.subscription(name="0"), event)
+    few = asked()
+    for number in range(1, 30):
+        make.delivery(make.subscription(name=str(number)), event)
+    assert asked() == few
+
+
+def test_an_event_that_does_not_exist_is_404_whatever_stands_in_the_address(chief: Client) -> None:
+    for key in ("x", "evt_" + "0" * 32, "%00"):
+        assert chief.get(f"/admin/webhooks/event/{key}/change/").status_code == 404
