@@ -10,7 +10,6 @@ from django.utils.safestring import SafeString
 from deliveries.models import (
     Alert,
     Attempt,
-    Cascade,
     CircuitChange,
     DeadLetter,
     DeliveryBody,
@@ -139,11 +138,6 @@ class NoticeAdmin(History):
 class AlertAdmin(History):
     list_display = ("summary", "rule", "scope", "opened_at", "closed_at")
     list_filter = (("closed_at", admin.EmptyFieldListFilter),)
-
-
-@admin.register(Cascade)
-class CascadeAdmin(History):
-    list_display = ("trace_id", "events", "depth", "created_at", "quarantined_at")
 
 
 class ReplayItemRows(Rows):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django import template
 from django.template.loader import get_template
 
-from hub.charts import Column, Gauge, Kind, Lines, Sparkline, Stacks, Strip, stacks, strip
+from hub.charts import Column, Gauge, Kind, Lines, Sparkline, Stacks, Strip, Tree, stacks, strip
 
 register = template.Library()
 
@@ -15,6 +15,7 @@ TEMPLATES: dict[type, str] = {
     Sparkline: "charts/sparkline.html",
     Strip: "charts/strip.html",
     Gauge: "charts/gauge.html",
+    Tree: "charts/tree.html",
 }
 
 
@@ -22,7 +23,7 @@ TABLES: dict[type, str] = {Stacks: "charts/stacks_table.html", Lines: "charts/li
 
 
 @register.simple_tag
-def chart(value: Stacks | Lines | Sparkline | Strip | Gauge) -> str:
+def chart(value: Stacks | Lines | Sparkline | Strip | Gauge | Tree) -> str:
     """By its kind; titles and labels are escaped by the template."""
     return get_template(TEMPLATES[type(value)]).render({"chart": value})
 

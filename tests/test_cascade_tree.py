@@ -1,0 +1,148 @@
+"""How a cascade is told: whole while it is small, in groups when it is large; and where its nodes lie. All pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from deliveries.deciders.cascade_tree import MOST_DOTS, Hop, Leg, Told, Twig, tell
+from deliveries.deciders.delivery_query import Status
+from hub.charts.tree import BOX_HEIGHT, PITCH, tree
+
+ZERO = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def hop(number: int, cause: int | None = None, at_ms: int = 0, **more: str) -> Hop:
+    return Hop(
+        id=UUID(int=number), event_type=more.get("type", f"e.{number}"), source="Shop",
+        state=more.get("state", "routed"), at=ZERO + timedelta(milliseconds=at_ms),
+        cause_id=UUID(int=cause) if cause else None,
+    )  # fmt: skip
+
+
+def leg(
+    number: int,
+    event: int,
+    status: Status = Status.DELIVERED,
+    at_ms: int = 0,
+    took_ms: int = 100,
+    to: int = 0,
+) -> Leg:
+    begins = ZERO + timedelta(milliseconds=at_ms)
+    return Leg(
+        id=UUID(int=number), event_id=UUID(int=event), subscription_id=UUID(int=9_000 + (to or number)),
+        subscription=f"s{to or number}", status=status, tag="200" if status is Status.DELIVERED else "TLS", tone="",
+        begins=begins, ends=begins + timedelta(milliseconds=took_ms),
+    )  # fmt: skip
+
+
+def chain() -> Told:
+    """1 → 11 → 2 → 21 (dead), and 1 → 12."""
+    return tell(
+        hop(1),
+        [hop(2, cause=11, at_ms=150)],
+        [leg(11, 1), leg(12, 1, took_ms=40), leg(21, 2, Status.DEAD, at_ms=160, took_ms=80)],
+    )
+
+
+def test_a_small_one_is_told_whole() -> None:
+    told = chain()
+    assert (told.is_grouped, told.depth, told.span_s) == (False, 2, 0.24)
+    assert told.statuses == {Status.DELIVERED: 2, Status.DEAD: 1}
+    first, second = told.tree.children
+    assert (told.tree.title, told.tree.note) == ("e.1", "received from Shop")
+    assert (first.title, first.tone, second.title, second.note) == ("s11", "good", "s12", "40 ms")
+    (child,) = first.children
+    assert (child.title, child.note, child.aside) == ("e.2", "via s11", "+150 ms")
+    assert [(each.title, each.note, each.tone) for each in child.children] == [("s21", "TLS", "bad")]
+
+
+def test_rows_go_depth_first_and_say_when_each_began() -> None:
+    rows = [
+        (row.depth, row.hop.event_type, row.leg and row.leg.subscription, row.begins_s, row.took)
+        for row in chain().rows
+    ]
+    assert rows == [
+        (0, "e.1", "s11", 0, "100 ms"),
+        (1, "e.2", "s21", 0.16, "80 ms"),
+        (0, "e.1", "s12", 0, "40 ms"),
+    ]
+
+
+def test_an_event_that_nobody_wanted_has_a_row_of_its_own() -> None:
+    told = tell(hop(1), [hop(2, cause=11, state="unmatched")], [leg(11, 1)])
+    assert [(row.depth, row.leg is None) for row in told.rows] == [(0, False), (1, True)]
+
+
+def test_of_a_wide_fan_what_went_well_is_folded_and_what_failed_never() -> None:
+    legs = [leg(100 + n, 1) for n in range(MOST_DOTS + 30)] + [
+        leg(500 + n, 1, Status.DEAD) for n in range(20)
+    ]
+    twigs = tell(hop(1), [], legs).tree.children
+    assert [twig.tone for twig in twigs[:20]] == ["bad"] * 20
+    assert (len(twigs), twigs[-1].title) == (20 + MOST_DOTS + 1, "+ 30 more delivered")
+
+
+def test_a_large_one_is_told_in_groups_with_numbers() -> None:
+    hops = [hop(1_000 + n, cause=11, type="line.sent") for n in range(200)]
+    legs = [leg(11, 1)] + [
+        leg(5_000 + n, 1_000 + n, Status.DEAD if n < 3 else Status.DELIVERED, to=7) for n in range(200)
+    ]
+    told = tell(hop(1), hops, legs)
+    assert told.is_grouped and len(told.rows) == 201
+    (group,) = told.tree.children[0].children
+    assert (group.title, group.aside, group.key) == ("line.sent", "× 200", None)
+    (sums,) = group.children
+    assert (sums.title, sums.note, sums.tone) == ("s7", "197 delivered, 3 dead letter", "bad")
+
+
+def test_what_is_its_own_forebear_is_told_once() -> None:
+    told = tell(hop(1, cause=21), [hop(2, cause=11)], [leg(11, 1), leg(21, 2)])
+    assert len(told.rows) == 2
+
+
+def test_however_much_there_is_the_drawing_stays_small() -> None:
+    hops = [hop(1_000 + n, cause=11, type=f"type.{n % 40}") for n in range(2_000)]
+    legs = [leg(11, 1)] + [leg(5_000 + n, 1_000 + n, to=n % 90 + 1) for n in range(2_000)]
+    drawn = tell(hop(1), hops, legs).tree
+
+    def count(twig: Twig) -> int:
+        return 1 + sum(count(child) for child in twig.children)
+
+    assert count(drawn) < 150
+    assert drawn.children[0].children[-1].title == "28 more types"
+
+
+def test_a_deep_one_is_told_to_its_end() -> None:
+    hops = [hop(n, cause=10_000 + n - 1) for n in range(2, 3_000)]
+    legs = [leg(10_000 + n, n) for n in range(1, 3_000)]
+    told = tell(hop(1), hops, legs)
+    assert (told.depth, len(told.rows)) == (2_999, 2_999)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    kind: str
+    title: str = "t"
+    note: str = ""
+    aside: str = ""
+    tone: str = ""
+    address: str = ""
+    children: "tuple[Node, ...]" = ()
+
+
+def test_boxes_lie_in_columns_and_never_on_each_other() -> None:
+    leaf = Node(kind="delivery", title="leaf", tone="bad")
+    inner = Node(kind="event", children=(leaf, leaf, leaf))
+    root = Node(kind="event", children=(Node(kind="delivery", children=(inner, inner)), leaf))
+    drawn = tree(title="a tree", root=root)
+    places = sorted((float(box.x), float(box.y)) for box in drawn.boxes)
+    assert [x for x, _ in places] == [16, 16 + PITCH, 16 + PITCH]
+    assert places[2][1] - places[1][1] >= BOX_HEIGHT
+    assert all(y >= 0 and y + BOX_HEIGHT <= drawn.height for _, y in places)
+    assert len(drawn.dots) == 8 and [box.is_first for box in drawn.boxes].count(True) == 1
+    assert {edge.tone for edge in drawn.edges} == {"", "bad"}
+
+
+def test_long_words_are_cut_and_kept_whole_in_the_title() -> None:
+    (box,) = tree(title="a tree", root=Node(kind="event", title="x" * 80, note="n")).boxes
+    assert (len(box.title), box.whole) == (25, "x" * 80 + ", n")
