@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import accumulate
 from math import pi, sin
@@ -15,14 +14,17 @@ from deliveries.models import Attempt, DeadLetter, Delivery, Exchange, Issue
 from webhooks.ids import public_id
 from webhooks.models import Event, EventBody
 
+from .causes import Causes
 from .endpoints import DAY_S, MONTH_S, Answer
+from .moments import id_at, text_of
+from .receipts import Receipts
 from .tables import Table
 from .world import Consumer, Sender
 
 FIRST_S, FACTOR, CAP_S, MOST = 1.0, 4.0, 43_200.0, 12  # the hub's default schedule
 MOST_REJECTIONS = 3
 NEWEST_WITH_BODIES = 3_000  # deliveries, with their events and the exchanges of their deliveries
-BATCH = 15_000  # deliveries
+BATCH = 8_000  # deliveries; between two writes no transaction may be idle for long
 BUSIEST_S = 13 * 3_600  # of the day, in UTC
 WAVE = 0.45  # at its busiest a day is 1 / (1 - WAVE) times as busy as it is on average
 WIDTHS = (1, 1, 1, 1, 1, 2, 2, 3)  # deliveries of one event
@@ -43,17 +45,24 @@ class History:
         self.deliveries = Table(Delivery, _DELIVERY)
         self.attempts = Table(Attempt, _ATTEMPT)
         self.exchanges = Table(Exchange, _EXCHANGE)
+        self.receipts = Receipts(chance, [sender.source for sender in senders])
+        self.causes = Causes(chance)
 
     def write(self, deliveries: int) -> None:
-        written = flushed = 0
+        before = Event.objects.count()
+        written = flushed = events = 0
         while written < deliveries:
             at = self._moment((written + self.chance.random()) / deliveries)
-            written += self._event(at, written, has_body=written >= deliveries - NEWEST_WITH_BODIES)
+            has_body = written >= deliveries - NEWEST_WITH_BODIES
+            written += self._event(at, before + events, has_body=has_body)
+            events += 1
             if written - flushed >= BATCH:
                 self._flush()
                 flushed = written
         self._flush()
         self._bury()
+        self.receipts.write(self.now)
+        self.causes.write(text_of(self.now))
 
     def _moment(self, share: float) -> float:
         """Rises steadily with the share of the month, as ids do: faster by night, when little happens."""
@@ -65,46 +74,52 @@ class History:
     def _event(self, at: float, number: int, *, has_body: bool) -> int:
         chance = self.chance
         sender = chance.choices(self.senders, cum_weights=self.shares)[0]
-        kind, event_id = chance.choice(sender.types), self._id(at)
+        kind, event_id = chance.choice(sender.types), id_at(self.chance, at)
         external, source = f"{kind.split('.')[0]}_{number:08d}", sender.source.pk.hex
         body = _body(external, kind, chance) if has_body else b""
+        place = self.causes.place(event_id)
+        self.receipts.take(event_id, source, external, number, at)
         self.events.add(
-            (event_id, source, external, kind, "routed", _text(at), _text(at + 0.004),
-             len(body) or chance.randint(180, 4_000), "", "", "", event_id, 0)
+            (event_id, source, external, kind, "routed", text_of(at), text_of(at + 0.004),
+             len(body) or chance.randint(180, 4_000), "", "", "", place.trace, place.cause, place.depth)
         )  # fmt: skip
         if has_body:
             self.bodies.add((event_id, body, "application/json", _HEADERS))
         width = min(chance.choice(WIDTHS), len(sender.consumers))
         chosen = {id(each): each for each in chance.choices(sender.consumers, sender.weights, k=width)}
         for consumer in chosen.values():
-            self._delivery(consumer, event_id, source, kind, external, at + 0.004, has_body=has_body)
+            told = self._delivery(consumer, event_id, source, kind, external, at + 0.004, has_body=has_body)
+            if told:
+                self.causes.note(told, event_id, place)
         return len(chosen)
 
     def _delivery(
         self, to: Consumer, event: str, source: str, kind: str, external: str, at: float, *, has_body: bool
-    ) -> None:
-        delivery = self._id(at)
+    ) -> str:
+        """Its id, when it arrived at the first try."""
+        delivery = id_at(self.chance, at)
         state, due, tries = self._try(to, at)
         last_at, last, latency = tries[-1] if tries else (0.0, None, 0)
         failure = self._fingerprint(to, last) if last and last.outcome != "ok" else ""
         phase = 1 if len(tries) > 1 or (tries and state == "pending") else 0
         if state == "dead":
             state = self._die(to, delivery, last, failure, last_at)
-        settled = None if state == "pending" else _text(last_at)
+        settled = None if state == "pending" else text_of(last_at)
         self.deliveries.add(
-            (delivery, event, to.subscription.pk.hex, source, kind, external, state, phase, _text(at),
-             _text(due) if due else None, len(tries), 0, _text(at), settled, _text(last_at) if last else None,
+            (delivery, event, to.subscription.pk.hex, source, kind, external, state, phase, text_of(at),
+             text_of(due) if due else None, len(tries), 0, text_of(at), settled, text_of(last_at) if last else None,
              last.outcome if last else "", last.status if last else None, latency if last else None,
              last.error if last else "", failure)
         )  # fmt: skip
         for number, (moment, answer, took) in enumerate(tries, 1):
-            attempt = self._id(moment)
+            attempt = id_at(self.chance, moment)
             self.attempts.add(
-                (attempt, delivery, number, min(number - 1, 1), _text(moment), took, answer.outcome,
+                (attempt, delivery, number, min(number - 1, 1), text_of(moment), took, answer.outcome,
                  answer.status, answer.error)
             )  # fmt: skip
             if has_body:
                 self.exchanges.add(_exchange(attempt, to, delivery, number, moment, answer))
+        return delivery if state == "delivered" and len(tries) == 1 else ""
 
     def _try(self, to: Consumer, at: float) -> tuple[str, float | None, list[tuple[float, Answer, int]]]:
         """As the dispatcher would: until it is told, given up, held, or the present is reached."""
@@ -136,7 +151,7 @@ class History:
         issue = self.issues.setdefault(
             key,
             [
-                self._id(at),
+                id_at(self.chance, at),
                 key[0].hex,
                 failure,
                 "resolved",
@@ -151,15 +166,17 @@ class History:
         )
         issue[9], issue[10] = min(issue[9], at), max(issue[10], at)
         is_let_go = at < self.now - 10 * 86_400 and self.chance.random() < 0.5
-        resolved = (_text(at + 5_000), "discarded") if is_let_go else (None, "")
+        resolved = (text_of(at + 5_000), "discarded") if is_let_go else (None, "")
         issue[3] = issue[3] if is_let_go else "open"
-        self.letters.append((self._id(at), delivery, key[0].hex, issue[0], reason, _text(at), *resolved))
+        self.letters.append(
+            (id_at(self.chance, at), delivery, key[0].hex, issue[0], reason, text_of(at), *resolved)
+        )
         return "discarded" if is_let_go else "dead"
 
     def _bury(self) -> None:
         issues, letters = Table(Issue, _ISSUE), Table(DeadLetter, _LETTER)
         for *values, first, last in self.issues.values():
-            issues.add((*values, _text(first), _text(last)))
+            issues.add((*values, text_of(first), text_of(last)))
         for letter in self.letters:
             letters.add(letter)
         issues.flush()
@@ -168,16 +185,12 @@ class History:
     def _flush(self) -> None:
         for table in (self.events, self.bodies, self.deliveries, self.attempts, self.exchanges):
             table.flush()
-
-    def _id(self, at: float) -> str:
-        """A UUIDv7 of that moment."""
-        bits = self.chance.getrandbits(74)
-        return f"{int(at * 1000):012x}7{bits >> 62:03x}{1 << 63 | bits & (1 << 62) - 1:016x}"
+        self.receipts.flush()
 
 
 _EVENT = (
     "id", "source", "external_id", "event_type", "state", "received_at", "routed_at", "size", "verified_by",
-    "operation_id", "entity", "trace_id", "depth",
+    "operation_id", "entity", "trace_id", "cause_id", "depth",
 )  # fmt: skip
 _DELIVERY = (
     "id", "event", "subscription", "source", "event_type", "external_id", "state", "phase", "created_at",
@@ -196,10 +209,6 @@ _LETTER = (
     "id", "delivery", "subscription", "issue", "reason", "died_at", "resolved_at", "resolution",
 )  # fmt: skip
 _HEADERS = json.dumps([["content-type", "application/json"], ["user-agent", "Shop-Webhooks/1.0"]])
-
-
-def _text(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _body(external: str, kind: str, chance: Random) -> bytes:
