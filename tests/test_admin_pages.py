@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deliveries.models import Attempt, Delivery, Exchange, Issue
+from deliveries.models import Attempt, Delivery, Exchange
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.notices import notify
 from tests import make

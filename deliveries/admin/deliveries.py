@@ -160,10 +160,10 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
 
     def watch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The page again for a script that looks for the next attempt: without payloads, so that no look is one."""
-        self._must_view(request)
+        self.must_view(request)
         delivery = self._one(request, object_id)
         shown = page_context(delivery, Wish(), _now(), may_see_payload=False)
-        return self._render(request, self.page_template, shown | {"title": "", "acts": []})
+        return self.render(request, self.page_template, shown | {"title": "", "acts": []})
 
 
 def _fresh(content: dict[str, Any]) -> JsonResponse:

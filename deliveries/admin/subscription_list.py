@@ -12,7 +12,7 @@ from deliveries.selectors.subscription_list import PAGE, Row, listed
 from webhooks.ids import parse_id
 from webhooks.models import Subscriber
 
-from .delivery_list import Choice
+from .list_parts import Choice
 
 TABS: Final = {
     "": "All",

@@ -11,12 +11,11 @@ from deliveries.deciders import endurance, retry
 from deliveries.deciders.delivery_address import to_url
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.delivery_signs import duration
-from deliveries.deciders.diagnosis import endpoint_now
 from deliveries.deciders.subscription_query import STATE_WORDS, standing
 from deliveries.models import Circuit, CircuitChange, ClientErrors, DepthSample, Hold, Lane, Subscription
-from deliveries.selectors import delivery_story
 from deliveries.selectors import subscription_story as story
 from deliveries.selectors.delivery_filters import held_lanes
+from deliveries.selectors.endpoints import endpoints_now
 from deliveries.services import circuits
 from deliveries.services.defaults import (
     circuit_rules_of,
@@ -121,8 +120,7 @@ def _endpoint_now(subscription: Subscription, now: datetime) -> str:
     lane = subscription.lane
     if lane.circuit == Circuit.CLOSED and lane.failing_since is None:
         return ""
-    recent = delivery_story.recent_attempts(subscription.pk, now)
-    return endpoint_now(succeeded=recent.succeeded, tried=recent.tried)
+    return endpoints_now([lane], now)[lane.pk].sentence
 
 
 def _disabled_at(subscription: Subscription, lane: Lane) -> datetime | None:

@@ -8,7 +8,8 @@ from uuid import UUID
 from django.urls import reverse
 
 from deliveries.deciders.delivery_address import to_url
-from deliveries.deciders.delivery_query import SINCE, DeliveryQuery
+from deliveries.deciders.delivery_query import DeliveryQuery
+from deliveries.deciders.list_query import SINCE
 
 
 class Links:
