@@ -12,7 +12,7 @@ from django.db import connection
 
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.outcome import Outcome
-from deliveries.models import Delivery, Lane, Phase, Subscription
+from deliveries.models import Delivery, Lane, Phase, Replay, ReplayItem, Subscription
 from deliveries.selectors.delivery_filters import filters_of, known_types
 from deliveries.selectors.delivery_pages import count, each_page, ids_sql, matching, page
 from deliveries.selectors.patience import TooSlow, patience
@@ -57,6 +57,11 @@ def hub() -> list[Delivery]:
             routed_at=at,
         )  # fmt: skip
         made.append(make.delivery(chance.choice(lanes), event, id=key, created_at=at, **chance.choice(KINDS)))
+    replay = Replay.objects.create(ordered_by="ada")
+    ReplayItem.objects.bulk_create(
+        ReplayItem(replay=replay, event_id=each.event_id, subscription_id=each.subscription_id, delivery=each)
+        for each in made[::7]
+    )
     return sorted(made, key=lambda each: each.pk, reverse=True)
 
 
@@ -73,7 +78,8 @@ def fits(row: Delivery, query: DeliveryQuery) -> bool:
             not query.types or any(_is_of(row.event_type, pattern) for pattern in query.types),
             not query.codes or code in query.codes or f"{code[:1]}xx" in query.codes,
             not query.outcomes or row.last_outcome in query.outcomes,
-            not query.fingerprint or row.fingerprint == query.fingerprint,
+            not query.fingerprints or row.fingerprint in query.fingerprints,
+            not query.replay or row.pk in replayed(query.replay),
             row.attempts >= query.attempts,
             query.begins(NOW) is None or row.created_at >= query.begins(NOW),
             query.end is None or row.created_at < query.end,
@@ -83,6 +89,11 @@ def fits(row: Delivery, query: DeliveryQuery) -> bool:
 
 def _is_of(event_type: str, pattern: str) -> bool:
     return event_type.startswith(pattern[:-1]) if pattern.endswith(".*") else event_type == pattern
+
+
+def replayed(replay: UUID) -> set[UUID]:
+    items = ReplayItem.objects.filter(replay_id=replay)
+    return set(items.values_list("delivery_id", flat=True))
 
 
 def queries(hub: list[Delivery]) -> Iterator[DeliveryQuery]:
@@ -95,7 +106,8 @@ def queries(hub: list[Delivery]) -> Iterator[DeliveryQuery]:
         "types": [("order.*",), ("orders", "user.created"), ("none.*",), ("order.*", "user.*"), ("none",)],
         "codes": [("2xx",), ("4xx", "5xx"), ("net",), ("503",), ("200",), ("418",), ("2xx", "net")],
         "outcomes": [(Outcome.TIMEOUT,), (Outcome.OK,), (Outcome.OK, Outcome.TLS), (Outcome.GONE,)],
-        "fingerprint": ["v1:a", "v1:none"],
+        "fingerprints": [("v1:a",), ("v1:none",), ("v1:a", "v1:c")],
+        "replay": [Replay.objects.get().pk, UUID(int=5)],
         "attempts": [1, 2, 3, 10, 17, 40],
         "since": ["24h", "7d", "all"],
         "end": [NOW - timedelta(days=3)],
@@ -218,13 +230,13 @@ INDEXED: dict[str, Any] = {
     "types": ("order.paid",),
     "codes": ("503",),
     "outcomes": (Outcome.TIMEOUT,),
-    "fingerprint": "v1:a",
+    "fingerprints": ("v1:a", "v1:b"),
     "attempts": 3,
 }
 NAMES = {
     "statuses": "delivery_state_idx", "sources": "delivery_source_idx", "types": "delivery_type_idx",
     "codes": "delivery_failed_status_idx", "outcomes": "delivery_failed_outcome_idx",
-    "fingerprint": "delivery_fingerprint_idx", "attempts": "delivery_attempts_idx",
+    "fingerprints": "delivery_fingerprint_idx", "attempts": "delivery_attempts_idx",
 }  # fmt: skip
 
 

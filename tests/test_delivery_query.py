@@ -21,6 +21,7 @@ NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 ONE = UUID("01932f00-0000-7000-8000-000000000001")
 SUB = public_id("subscription", ONE)
 DLV = public_id("delivery", ONE)
+RPL = public_id("replay", ONE)
 
 
 def unknown(name: str, value: str) -> str:
@@ -39,7 +40,10 @@ def unknown(name: str, value: str) -> str:
         ({"type": ["*"]}, {}),
         ({"code": ["5xx,net,404"]}, {"codes": ("404", "5xx", "net")}),
         ({"error": ["timeout"]}, {"outcomes": (Outcome.TIMEOUT,)}),
-        ({"fp": ["v1:0f"]}, {"fingerprint": "v1:0f", "since": "all"}),
+        ({"fp": ["v1:0f"]}, {"fingerprints": ("v1:0f",), "since": "all"}),
+        ({"fp": ["v1:1,v1:0f", "v1:1"]}, {"fingerprints": ("v1:0f", "v1:1"), "since": "all"}),
+        ({"replay": [RPL]}, {"replay": ONE, "since": "all"}),
+        ({"replay": [RPL], "since": ["24h"]}, {"replay": ONE, "since": "24h"}),
         ({"q": [" ord-1 "]}, {"search": "ord-1", "since": "all"}),
         ({"q": ["ord-1"], "since": ["24h"]}, {"search": "ord-1", "since": "24h"}),
         ({"since": ["24h"]}, {"since": "24h"}),
@@ -68,7 +72,8 @@ def test_an_address_is_read(params: dict[str, list[str]], expected: dict[str, An
         ({"code": ["6xx"]}, {}, unknown("code", "6xx")),
         ({"code": ["٥٠٠"]}, {}, unknown("code", "٥٠٠")),
         ({"error": ["oops"]}, {}, unknown("error", "oops")),
-        ({"fp": ["x"]}, {}, unknown("fp", "x")),
+        ({"fp": ["x,v1:0f"]}, {"fingerprints": ("v1:0f",), "since": "all"}, unknown("fp", "x")),
+        ({"replay": [DLV]}, {}, unknown("replay", DLV)),
         ({"q": ["a\0b"]}, {}, unknown("q", "a\ufffdb")),
         ({"since": ["2d"]}, {}, unknown("since", "2d")),
         ({"from": ["soon"]}, {}, unknown("from", "soon")),
@@ -149,11 +154,11 @@ def test_each_chip_takes_off_one_filter() -> None:
 
 
 NAMES = st.sampled_from(
-    ["status", "sub", "source", "type", "code", "error", "fp", "q"]
+    ["status", "sub", "source", "type", "code", "error", "fp", "replay", "q"]
     + ["since", "from", "to", "attempts", "order", "before", "after"]
 )
 READABLE = [
-    "dead", SUB, "shop", "order.*", "4xx", "net", "timeout", "v1:0f", "24h", "all", "2026-11-23",
+    "dead", SUB, "shop", "order.*", "4xx", "net", "timeout", "v1:0f", "v1:0f,v1:1", RPL, "24h", "all", "2026-11-23",
     "9998-12-31T23:59:59.999999", ">=3", "oldest", DLV,
 ]  # fmt: skip
 VALUES = st.one_of(st.text(max_size=60), st.sampled_from(READABLE))
@@ -185,3 +190,13 @@ def test_each_chip_leads_to_an_address_of_its_own(params: dict[str, list[str]]) 
 def test_a_span_begins_before_now(since: str) -> None:
     span = SINCE[since]
     assert span is not None and DeliveryQuery(since=since).begins(NOW) == NOW - span
+
+
+def test_issues_and_a_replay_are_said_and_taken_off_one_by_one() -> None:
+    query = DeliveryQuery(fingerprints=("v1:a", "v1:b"), replay=ONE, since="all")
+    assert [(chip.words, chip.without) for chip in chips(query, names={})] == [
+        ("Issue v1:a", DeliveryQuery(fingerprints=("v1:b",), replay=ONE, since="all")),
+        ("Issue v1:b", DeliveryQuery(fingerprints=("v1:a",), replay=ONE, since="all")),
+        (f"Replay {RPL}", DeliveryQuery(fingerprints=("v1:a", "v1:b"), since="all")),
+    ]
+    assert chips(DeliveryQuery(replay=ONE, since="all"), names={})[0].without == DeliveryQuery()

@@ -164,7 +164,7 @@ def _trouble(delivery: Delivery, status: Status, now: datetime) -> dict[str, Any
         "same_failure_words": f"{story.SAME_FAILURE:,}+" if same > story.SAME_FAILURE else f"{same:,}",
         "replay_all_address": prepare_address([delivery.fingerprint]),
         "same_failure_address": to_url(
-            DeliveryQuery(statuses=(Status.DEAD,), fingerprint=delivery.fingerprint, since="all")
+            DeliveryQuery(statuses=(Status.DEAD,), fingerprints=(delivery.fingerprint,), since="all")
         ),
     }
 

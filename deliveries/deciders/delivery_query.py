@@ -34,10 +34,11 @@ class DeliveryQuery(ListQuery):
     types: tuple[str, ...] = ()  # event types, or patterns such as order.*
     codes: tuple[str, ...] = ()  # 2xx … 5xx, net, or exact
     outcomes: tuple[Outcome, ...] = ()
-    fingerprint: str = ""
+    fingerprints: tuple[str, ...] = ()  # issues
+    replay: UUID | None = None  # what one job has sent
     attempts: int = 0  # at least
 
     @property
     def usual_since(self) -> str:
-        """One issue too is looked for in all that is kept."""
-        return "all" if self.search or self.fingerprint else DEFAULT_SINCE
+        """Issues and what one replay sent, too, are looked for in all that is kept."""
+        return "all" if self.search or self.fingerprints or self.replay else DEFAULT_SINCE

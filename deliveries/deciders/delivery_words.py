@@ -79,7 +79,8 @@ def sentence(query: DeliveryQuery, *, names: Mapping[UUID, str]) -> str:
 def _each(query: DeliveryQuery, names: Mapping[UUID, str]) -> Iterator[tuple[str, DeliveryQuery]]:
     if query.search:
         # Without the search its wide time range would read everything.
-        yield f"Id {query.search}", replace(query, search="", since=narrowed(query))
+        without = replace(query, search="")
+        yield f"Id {query.search}", replace(without, since=narrowed(without))
     yield from _time(query)
     for each in query.subscriptions:
         name = names.get(each) or public_id("subscription", each)
@@ -92,16 +93,19 @@ def _each(query: DeliveryQuery, names: Mapping[UUID, str]) -> Iterator[tuple[str
         yield code_words(code), replace(query, codes=_but(query.codes, code))
     for outcome in query.outcomes:
         yield _headed(OUTCOME_WORDS[outcome]), replace(query, outcomes=_but(query.outcomes, outcome))
-    if query.fingerprint:
-        yield f"Issue {query.fingerprint}", replace(query, fingerprint="", since=narrowed(query))
+    for fingerprint in query.fingerprints:
+        fewer = replace(query, fingerprints=_but(query.fingerprints, fingerprint))
+        yield f"Issue {fingerprint}", fewer if fewer.fingerprints else replace(fewer, since=narrowed(fewer))
+    if query.replay:
+        without = replace(query, replay=None)
+        yield f"Replay {public_id('replay', query.replay)}", replace(without, since=narrowed(without))
     if query.attempts:
         plural = "" if query.attempts == 1 else "s"
         yield f"At least {query.attempts} attempt{plural}", replace(query, attempts=0)
 
 
 def _time(query: DeliveryQuery) -> Iterator[tuple[str, DeliveryQuery]]:
-    words = time_words(query)
-    if words and (query.start or query.end or not query.fingerprint):
+    if words := time_words(query):
         yield words, replace(query, start=None, end=None, since=DEFAULT_SINCE)
 
 
@@ -111,7 +115,7 @@ def time_words(query: ListQuery) -> str:
         said = [f"from {_said(query.start)}"] if query.start else []
         said += [f"to {_said(query.end)}"] if query.end else []
         return _headed(" ".join(said))
-    return SINCE_WORDS[query.since] if query.since != DEFAULT_SINCE and not query.search else ""
+    return SINCE_WORDS[query.since] if query.usual_since == DEFAULT_SINCE != query.since else ""
 
 
 def _headed(words: str) -> str:
@@ -123,8 +127,8 @@ def code_words(code: str) -> str:
 
 
 def narrowed(query: ListQuery) -> str:
-    """The span once an exact search is taken off, whose wide one would read everything."""
-    return "all" if query.start or query.end else DEFAULT_SINCE
+    """The time range of what is left of a query: as wide as is read soon, unless it says another."""
+    return "all" if query.start or query.end else query.usual_since
 
 
 def _but(values: Sequence[str] | Sequence[UUID] | Sequence[Outcome], gone: object) -> tuple:  # type: ignore[type-arg]

@@ -17,7 +17,7 @@ from django.db.models import Max, Model, Q
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.list_query import ListQuery
 from deliveries.deciders.outcome import Outcome
-from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Phase
+from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Phase, ReplayItem
 from deliveries.models.delivery import FAILED
 from webhooks.ids import first_id_at, parse_id
 from webhooks.models import Event, Source
@@ -96,7 +96,8 @@ def filters_of(query: DeliveryQuery, now: datetime) -> Filters:
         _found(query.search),
         time_range(query, now),
         _statuses(query, held),
-        _fingerprint(query.fingerprint),
+        _fingerprints(query.fingerprints),
+        _replay(query.replay),
         equal("subscription_id", query.subscriptions, leads=True),
         equal("source_id", source_ids(query.sources)) if query.sources else None,
         types_of(query.types, Delivery),
@@ -177,10 +178,19 @@ def _moving(held: frozenset[UUID]) -> Q:
     return ~Q(subscription_id__in=held) if held else Q()
 
 
-def _fingerprint(fingerprint: str) -> Column | None:
-    if not fingerprint:
+def _fingerprints(fingerprints: Sequence[str]) -> Column | None:
+    if not fingerprints:
         return None
-    whole = ~Q(fingerprint="") & Q(fingerprint=fingerprint)
+    several = [~Q(fingerprint="") & Q(fingerprint=each) for each in fingerprints]
+    return Column(whole=reduce(or_, several), alternatives=several, leads=True)
+
+
+def _replay(replay: UUID | None) -> Column | None:
+    """The items of a replay are found in the order of their deliveries by an index of their own."""
+    if replay is None:
+        return None
+    items = ReplayItem.objects.filter(replay_id=replay, delivery_id__isnull=False)
+    whole = Q(pk__in=items.values("delivery_id"))
     return Column(whole=whole, alternatives=[whole], leads=True)
 
 

@@ -133,7 +133,7 @@ def issue_row(each: OpenIssue, links: Links) -> IssueRow:
         words=issue.error or _words(issue.reason),
         dead=each.dead,
         address=reverse("admin:deliveries_issue_change", args=[issue.pk]),
-        all=links.to(DeliveryQuery(since="all", fingerprint=issue.fingerprint, statuses=(Status.DEAD,))),
+        all=links.to(DeliveryQuery(since="all", fingerprints=(issue.fingerprint,), statuses=(Status.DEAD,))),
         strip=strip(title="Failures of this kind over time", values=each.strip, width=96),
         seen=issue.last_seen_at,
     )
