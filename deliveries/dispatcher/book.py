@@ -10,6 +10,7 @@ from .pace import Pace
 from .page import LanePage
 
 LINGER_S = 2.0  # an idle lane stays ours this long: waking a sleeper costs two more transactions
+FEED_S = 0.02  # between two looks for items of replays in one lane: each costs a few small reads
 TOKENS_S = 0.01  # tokens that come faster are waited for together, or a fast lane would cost a turn for each
 
 
@@ -82,6 +83,21 @@ class Book:
             self._plan((page.looks_for_token_at, page.subscription_id))
         return not wait
 
+    def to_feed(self, at: float, clock: float) -> list[LanePage]:
+        """Lanes into which a replay may have something to let in; plans a look for those that must wait for it."""
+        return [
+            page
+            for page in self.lanes.values()
+            if page.runs and page.has_room_for_runs() and self._is_time_to_feed(page, at, clock)
+        ]
+
+    def _is_time_to_feed(self, page: LanePage, at: float, clock: float) -> bool:
+        wait = page.waits_for_run(at) or page.rests_from_feeding(at, FEED_S)
+        if page.looks_for_item_at <= clock:
+            page.looks_for_item_at = clock + max(wait, FEED_S)
+            self._plan((page.looks_for_item_at, page.subscription_id))
+        return not wait
+
     def shed(self, count: int) -> None:
         """Marks this many more lanes as leaving, those with the least in hand first."""
         staying = [page for page in self.lanes.values() if not page.is_leaving]
@@ -95,7 +111,7 @@ class Book:
             for lane, page in self.lanes.items()
             if not page.in_hand
             and (
-                not page.hungry and clock - page.idle_since >= LINGER_S
+                not (page.hungry or page.runs) and clock - page.idle_since >= LINGER_S
                 if page.window
                 else page.cools_for(at) > LINGER_S
             )

@@ -13,7 +13,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 
-from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Ordering, Phase, Seat
+from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Ordering, Phase, ReplayLane, Seat
+from deliveries.models.replay import ReplayState
 
 from . import ordered, pace, rows
 from .pace import Pace
@@ -186,14 +187,25 @@ def _next_due(lanes: Collection[UUID]) -> dict[UUID, tuple[datetime | None, bool
     )
     # Of a strictly ordered lane nothing moves before the one whose turn it is.
     turns = ordered.turns([lane for lane, ordering, *_ in found if ordering == Ordering.STRICT])
+    fed = _fed_since(lanes)
     return {
         lane: (
             ordered_at
-            or _soonest([turns[lane].due_at] if lane in turns else dues, quiet_until, parked_until),
+            or _soonest(
+                [*([turns[lane].due_at] if lane in turns else dues), fed.get(lane)], quiet_until, parked_until
+            ),
             hold != Hold.NONE,
         )
         for lane, _, hold, ordered_at, quiet_until, parked_until, *dues in found
     }
+
+
+def _fed_since(lanes: Collection[UUID]) -> dict[UUID, datetime]:
+    """Lanes for which a running replay has items: what waits there is in no queue, and is due."""
+    running = ReplayLane.objects.filter(
+        subscription_id__in=lanes, is_done=False, replay__state=ReplayState.RUNNING
+    )
+    return dict(running.values_list("subscription_id", "replay__created_at"))
 
 
 def _first_due(phase: Phase) -> Subquery:

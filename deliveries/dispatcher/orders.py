@@ -1,16 +1,17 @@
 """What a lane's owner must know to send: address, secrets, form, schedule. Read afresh when its revision rises."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Prefetch, Q
 
+from deliveries.deciders import replaying
 from deliveries.deciders.circuit import Rules
 from deliveries.deciders.outcome import ClientErrors
 from deliveries.deciders.retry import Schedule
-from deliveries.models import Lane, Ordering, Subscription, SubscriptionSecret
+from deliveries.models import Hold, Lane, Ordering, Subscription, SubscriptionSecret
 from deliveries.services.defaults import (
     circuit_rules_of,
     client_errors_of,
@@ -23,6 +24,7 @@ from webhooks.deciders.standard import Signer
 from webhooks.sealing import Unreadable
 
 from . import pace
+from .admission import Run, runs_of
 
 FAULTS = (Unreadable, ValueError, TypeError)  # a lost key, or a row that was written past the services
 
@@ -56,6 +58,7 @@ class Orders:
     is_ordered: bool = False
     latest_only: bool = False
     act: Act | None = None
+    runs: Sequence[Run] = ()  # running replays; while one may exceed it, `rate_per_s` is the lane's
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +70,7 @@ class Loaded:
 
 
 def load(*, revisions: Mapping[UUID, int], now: datetime) -> Loaded:
-    """Reads the orders of these lanes, whatever their number, in two queries, unless one of them is broken."""
+    """Reads the orders of these lanes, whatever their number, in three queries, unless one of them is broken."""
     try:
         return Loaded(orders=_read(revisions, now), broken={})
     except FAULTS:
@@ -94,7 +97,8 @@ def _read(revisions: Mapping[UUID, int], now: datetime) -> dict[UUID, Orders]:
         .select_related("lane")
         .prefetch_related(Prefetch("secrets", queryset=live.order_by("-created_at", "-id")))
     )
-    return {row.id: _orders(row, revisions[row.id], now) for row in rows}
+    runs = runs_of(revisions)
+    return {row.id: _orders(row, revisions[row.id], now, runs.get(row.id, ())) for row in rows}
 
 
 def stale(orders: Mapping[UUID, Orders], revisions: Mapping[UUID, int], now: datetime) -> Collection[UUID]:
@@ -113,8 +117,25 @@ def _act(lane: Lane, now: datetime) -> Act:
     return Act(order=lane.order, number=lane.order_number, kept=pace.read(row, now=now, is_orphan=False))
 
 
-def _orders(row: Subscription, revision: int, now: datetime) -> Orders:
-    secrets = list(row.secrets.all())
+def _paced(row: Subscription, runs: Sequence[Run]) -> Sequence[Run]:
+    """Each at its pace in this lane; none in a lane that a person holds."""
+    if row.lane.hold != Hold.NONE:
+        return ()
+    return [
+        replace(run, rate_per_s=replaying.pace(run.rate_per_s, row.rate_per_s, exceeds=run.exceeds_limits))
+        for run in runs
+    ]
+
+
+def _rate(row: Subscription, runs: Sequence[Run]) -> float | None:
+    """The lane's own, unless a replay was allowed more: then that, for as long as it runs."""
+    if row.rate_per_s is None:
+        return None
+    return max(row.rate_per_s, *(run.rate_per_s or 0.0 for run in runs if run.exceeds_limits), 0.0)
+
+
+def _orders(row: Subscription, revision: int, now: datetime, runs: Sequence[Run]) -> Orders:
+    secrets, runs = list(row.secrets.all()), _paced(row, runs)
     return Orders(
         subscription_id=row.id,
         revision=revision,
@@ -125,10 +146,11 @@ def _orders(row: Subscription, revision: int, now: datetime) -> Orders:
         transform=compile_expression(row.transform) if row.transform else None,
         timeout_s=timeout_of(row),
         rules=circuit_rules_of(row),
-        rate_per_s=row.rate_per_s,
+        rate_per_s=_rate(row, runs),
         schedule=schedule_of(row),
         client_errors=client_errors_of(row),
         is_ordered=row.ordering == Ordering.STRICT,
         latest_only=row.latest_only,
         act=_act(row.lane, now) if row.lane.order_number else None,
+        runs=runs,
     )

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from deliveries.deciders.circuit import SIGNS, Sign
 
-from . import lanes, pace
+from . import lanes, pace, verdicts
 from .book import Book
 from .jobs import Job, Unsendable
 from .orders import Orders
@@ -76,6 +76,7 @@ class Pacer:
         for lane, order in loaded.items():
             page, act = self.book.lanes[lane], order.act
             page.follow(order.rules, order.rate_per_s, at=now.timestamp())
+            page.follow_runs(order.runs, at=now.timestamp())
             if act is None:
                 continue
             if act.kept.order_done >= act.number > page.pace.order_done:
@@ -95,6 +96,7 @@ class Pacer:
             fence(self.holding)
             lanes.lock_to_write({shift.lane_id for shift in shifts})
             pace.write(holding=self.holding, shifts=shifts, now=now)
+            verdicts.stop_where_opened({shift.lane_id for shift in shifts if shift.opens}, now)
         self.accept(shifts, now)
 
     def accept(self, shifts: Iterable[Shift], now: datetime) -> None:

@@ -1,6 +1,6 @@
 """What a dispatcher knows of one lane in its hand: values only, no database, no clock, no chance of its own."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from deliveries.deciders.circuit import Change, Rules, Sign, State
 from deliveries.deciders.mixing import Room
 from deliveries.models import LaneOrder, Phase
 
+from .admission import Run
 from .pace import Pace, Shift, Transition, transition_id
 
 LUMP_S = 1.0  # good attempts of a healthy lane are counted together, as of the first: one by one they cost too much
@@ -50,6 +51,12 @@ class LanePage:
     window: int = 1  # how many may be in hand, kept at hand since every turn asks
     is_calm: bool = True  # closed, and its endpoint answers: a good attempt moves nothing
     looks_for_token_at: float = 0.0
+    runs: dict[UUID, Run] = field(
+        default_factory=dict
+    )  # the running replays that have something for this lane
+    looks_for_item_at: float = 0.0
+    fed_at: float = 0.0  # in vain: a look that let something in is followed by the next at once
+    _run_tokens: dict[UUID, pacing.Tokens] = field(default_factory=dict)
     _good: int = 0
     _good_from: float = 0.0
 
@@ -170,6 +177,58 @@ class LanePage:
         """Tokens of requests that begin; a negative count is of those that never did."""
         if self.pace.tokens is not None:
             self.pace = replace(self.pace, tokens=pacing.spent(self.pace.tokens, count))
+
+    # -- replays
+
+    def follow_runs(self, runs: Sequence[Run], *, at: float) -> None:
+        """Goes by these from now on. One that is new to this owner may begin one item at once, and no burst."""
+        known, self.runs = self._run_tokens, {run.replay_id: run for run in runs}
+        self.looks_for_item_at = self.fed_at = 0.0
+        self._run_tokens = {
+            run.replay_id: pacing.refilled(
+                known.get(run.replay_id) or pacing.Tokens(level=1.0, at=at), run.rate_per_s, now=at
+            )
+            for run in runs
+            if run.rate_per_s is not None
+        }
+
+    def keep_runs(self, running: Collection[UUID]) -> None:
+        """The others are paused, stopped or over; who goes on with one raises the lane's revision."""
+        self.runs = {key: run for key, run in self.runs.items() if key in running}
+
+    def has_room_for_runs(self) -> bool:
+        if not self.runs or self.is_leaving or not self.window:
+            return False
+        return list(self.in_hand.values()).count(Phase.REPLAY) < max(1, self.window // 2)
+
+    def waits_for_run(self, at: float) -> float:
+        """How long until an item may be let in by the rate of one of the replays."""
+        waits = []
+        for key, run in self.runs.items():
+            if run.rate_per_s is None:
+                return 0.0
+            tokens = pacing.refilled(self._run_tokens[key], run.rate_per_s, now=at)
+            self._run_tokens[key] = tokens
+            waits.append(0.0 if pacing.whole(tokens) else pacing.wait_s(tokens, run.rate_per_s))
+        return min(waits, default=0.0)
+
+    def rests_from_feeding(self, at: float, pause_s: float) -> float:
+        """How long until another look is worth it; a clock that went back makes none wait."""
+        since = at - self.fed_at
+        return pause_s - since if 0 <= since < pause_s else 0.0
+
+    def run_tokens(self, replay_id: UUID) -> int:
+        """How many items its rate lets in now."""
+        if replay_id not in self.runs:
+            return 0
+        tokens = self._run_tokens.get(replay_id)
+        return self.window if tokens is None else pacing.whole(tokens)
+
+    def let_in(self, replay_id: UUID, count: int) -> None:
+        if count:
+            self.hungry, self.fed_at = True, 0.0
+        if replay_id in self._run_tokens:
+            self._run_tokens[replay_id] = pacing.spent(self._run_tokens[replay_id], count)
 
     # -- in hand
 

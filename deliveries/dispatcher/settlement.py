@@ -8,12 +8,13 @@ from uuid import UUID
 from django.db import transaction
 
 from deliveries.deciders.outcome import Decision, Outcome, fingerprint
+from deliveries.deciders.replaying import verdict
 from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
 from webhooks.deciders.wording import storable
 
-from . import client, lanes, pace, rows, tallies, versions
+from . import client, lanes, pace, rows, tallies, verdicts, versions
 from .jobs import Job, Unsendable
 from .pace import Shift
 from .seats import Holding, fence
@@ -106,7 +107,22 @@ def settle(
         _disable(gone, now)
         lanes.quiet(holding=holding, until=quiet)
         pace.write(holding=holding, shifts=shifts, now=now)
+        verdicts.stop_where_opened({shift.lane_id for shift in shifts if shift.opens}, now)
+        verdicts.tell((_told(result) for result in results), now)
         tallies.add(recorded=recorded, died=died, now=now)
+
+
+def _told(result: Result) -> verdicts.Told:
+    row, state = result.job.row, result.decision.state
+    return verdicts.Told(
+        delivery_id=row.delivery_id,
+        lane_id=row.lane_id,
+        phase=row.phase,
+        verdict=verdict(outcome=result.outcome, state=state),
+        outcome=result.outcome.value,
+        status=_status(result),
+        error=_error(result),
+    )
 
 
 def _overtaken(results: Sequence[Result]) -> list[Result]:

@@ -1,4 +1,4 @@
-"""One turn of a dispatcher at the database: settle, route, take lanes, claim, let lanes sleep, in that order.
+"""One turn of a dispatcher at the database: settle, route, take lanes, feed, claim, let lanes sleep, in that order.
 
 It runs on one connection in one thread, so a claim never reads what a settle is still writing. It opens no
 socket and sends nothing; what there is to send it hands back.
@@ -18,6 +18,7 @@ from webhooks import wake
 
 from . import claims, lanes, orders, router, settlement
 from .book import Book
+from .feeder import Feeder
 from .jobs import Job, Unsendable, prepare
 from .pace import Shift
 from .pacer import Pacer
@@ -72,9 +73,11 @@ class Desk:
     _is_short: bool = False  # the last claim had no time or memory for all it found
     _claims: int = 0
     _pacer: Pacer = field(init=False)
+    _feeder: Feeder = field(init=False)
 
     def __post_init__(self) -> None:
         self._pacer = Pacer(self.holding, self.book)
+        self._feeder = Feeder(self.holding, self.book)
 
     def turn(self, wish: Wish, out: Yield) -> None:
         """Fills `out` step by step, each step a transaction of its own.
@@ -90,6 +93,7 @@ class Desk:
             self._share,
             self._recall,
             self._tick,
+            self._feed,
             self._claim,
             self._rest,
             self._ahead,
@@ -237,6 +241,11 @@ class Desk:
     def _has_changed(self, lane: UUID, revision: int) -> bool:
         known = self._orders.get(lane)
         return known is not None and known.revision != revision
+
+    def _feed(self, wish: Wish, out: Yield) -> None:
+        """Lets items of replays in, before the claim that may take them."""
+        if not wish.is_draining:
+            self._feeder.feed(wish.now)
 
     def _claim(self, wish: Wish, out: Yield) -> None:
         now = wish.now

@@ -14,7 +14,7 @@ from deliveries.deciders import versions
 from deliveries.deciders.versions import Sifted, Versioned
 from deliveries.models import Delivery, DeliveryState, EntityVersion
 
-from . import rows
+from . import rows, verdicts
 from .seats import Holding, fence
 
 Subject = tuple[UUID, str]  # a lane and an entity: what a version is counted by
@@ -122,6 +122,7 @@ def supersede(ids: Collection[UUID], now: datetime) -> None:
         Delivery.objects.filter(id__in=ids, state=DeliveryState.PENDING).update(
             state=DeliveryState.SUPERSEDED, due_at=None, settled_at=now
         )
+        verdicts.skip_superseded(ids, now)
 
 
 def outdated(each: Iterable[R]) -> set[UUID]:

@@ -16,7 +16,7 @@ from .lane import (
     RouteRevision,
     Seat,
 )
-from .replay import Replay, ReplayItem
+from .replay import Replay, ReplayItem, ReplayLane
 from .rollup import DepthSlice, Rollup, RollupFailure, Tally
 from .saved_view import SavedView
 from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
@@ -45,6 +45,7 @@ __all__ = [
     "Phase",
     "Replay",
     "ReplayItem",
+    "ReplayLane",
     "Rollup",
     "RollupFailure",
     "RouteRevision",

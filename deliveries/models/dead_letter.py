@@ -79,6 +79,10 @@ class DeadLetter(models.Model):
             models.Index(fields=["id"], name="dead_letter_open_idx", condition=models.Q(resolved_at=None)),
             # Serves "when did the deliveries of this issue die?".
             models.Index(fields=["issue", "died_at"], name="dead_letter_issue_idx"),
+            # Serves "has this issue any left?", asked after each batch that a replay admits.
+            models.Index(
+                fields=["issue"], name="dead_letter_issue_open_idx", condition=models.Q(resolved_at=None)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Drops what is past its retention, in small batches: bodies first, rows later. Never what is still owed.
 
 A pending delivery and an unresolved dead letter keep their event, its body and all their attempts, however old.
+A replay itself, with its counts, is kept for ever; its items go with the rows they name.
 """
 
 from collections.abc import Callable
@@ -22,11 +23,16 @@ from deliveries.models import (
     DepthSlice,
     EntityVersion,
     Exchange,
+    Replay,
+    ReplayItem,
     Rollup,
     RollupFailure,
 )
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventKey, EventState, ReceiptRollup, Refusal
+
+from . import replays
+from .rearming import ACTIVE
 
 BATCH = 500  # rows in one transaction: well under 50 ms, so that SQLite's other writers don't wait
 BUDGET_S = 240.0  # one run; what is left waits for the next
@@ -50,7 +56,10 @@ def drop_expired(*, now: datetime) -> dict[str, int]:
         "made bodies": lambda: DeliveryBody.objects.filter(delivery_id__lt=bodies).exclude(
             delivery__state__in=OWED
         ),
-        "deliveries": lambda: Delivery.objects.filter(id__lt=rows).exclude(state__in=OWED),
+        "replay items": lambda: ReplayItem.objects.filter(
+            replay_id__in=Replay.objects.filter(finished_at__lt=keys_until).values("pk")
+        ),
+        "deliveries": lambda: Delivery.objects.filter(~_is_chosen(), id__lt=rows).exclude(state__in=OWED),
         "events": lambda: _events(rows),
         "event keys": lambda: EventKey.objects.filter(id__lt=rows, last_seen_at__lt=keys_until),
         "entity versions": lambda: _versions(keys_until, rows),
@@ -59,7 +68,12 @@ def drop_expired(*, now: datetime) -> dict[str, int]:
     }
     deadline = monotonic() + BUDGET_S
     dropped = {name: _drop(step, deadline) for name, step in steps.items()}
-    return dropped | {"rollups": _drop_rollups(now, deadline), "receipts": _drop_receipts(now, deadline)}
+    returned = sum(replays.return_waiting(each) for each in replays.cut_short())
+    return dropped | {
+        "rollups": _drop_rollups(now, deadline),
+        "receipts": _drop_receipts(now, deadline),
+        "items of cancelled replays": returned,
+    }
 
 
 def _drop_receipts(now: datetime, deadline: float) -> int:
@@ -92,12 +106,24 @@ def _drop(step: Callable[[], QuerySet[Any]], deadline: float, *, order: str = "p
 
 def _bodies(before: UUID) -> QuerySet[EventBody]:
     owed = Delivery.objects.filter(event_id=OuterRef("event_id"), state__in=OWED)
-    return EventBody.objects.filter(~Exists(owed), event_id__lt=before).exclude(event__state__in=UNROUTED)
+    chosen = ReplayItem.objects.filter(event_id=OuterRef("event_id"), state__in=ACTIVE)
+    bodies = EventBody.objects.filter(~Exists(owed), ~Exists(chosen), event_id__lt=before)
+    return bodies.exclude(event__state__in=UNROUTED)
+
+
+def _is_chosen() -> Exists:
+    """A replay that is not over still wants it."""
+    return Exists(
+        ReplayItem.objects.filter(
+            event_id=OuterRef("event_id"), subscription_id=OuterRef("subscription_id"), state__in=ACTIVE
+        )
+    )
 
 
 def _events(before: UUID) -> QuerySet[Event]:
     kept = Delivery.objects.filter(event_id=OuterRef("id"))
-    return Event.objects.filter(~Exists(kept), id__lt=before).exclude(state__in=UNROUTED)
+    chosen = ReplayItem.objects.filter(event_id=OuterRef("id"), state__in=ACTIVE)
+    return Event.objects.filter(~Exists(kept), ~Exists(chosen), id__lt=before).exclude(state__in=UNROUTED)
 
 
 def _versions(before: datetime, rows: UUID) -> QuerySet[EntityVersion]:

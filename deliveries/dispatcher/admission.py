@@ -1,0 +1,286 @@
+"""Lets the items of running replays into the lanes in hand, at their rate and behind what is live there.
+
+An item waits outside all queues until its lane's owner makes its delivery pending. It sends nothing: what is admitted
+is claimed like any delivery, and never more than half of a lane's window is.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models.functions import Greatest
+
+from deliveries.deciders.matching import Wanted
+from deliveries.models import Delivery, DeliveryState, Ordering, Phase, Replay, ReplayItem, ReplayLane
+from deliveries.models.replay import ItemState, ReplayState
+from deliveries.models.subscription import Subscription
+from deliveries.services import replay_counts
+from deliveries.services.rearming import rearm, resolve_dead_letters
+from webhooks.models import Event, EventState
+
+from .owed import Arrived, Owed, insert
+from .seats import Holding, fence
+
+LIMITS = (1, 2, 4, 10, 25, 50, 100, 250)  # literal in the text, as a claim's are, and for the same reason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A running replay in one lane, as the lane's orders name it."""
+
+    replay_id: UUID
+    rate_per_s: float | None  # None: as fast as the lane goes
+    exceeds_limits: bool
+
+
+class Standing(NamedTuple):
+    """How a run stands now: whether its lane takes one more at all, and how much is under way there."""
+
+    replay_id: UUID
+    lane_id: UUID
+    is_proved: bool
+    read_to: int  # the last item that was looked at
+    under_way: int
+
+
+class Waiting(NamedTuple):
+    item_id: int
+    replay_id: UUID
+    lane_id: UUID
+    event_id: UUID
+    delivery_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admitted:
+    """How many came in by replay and lane; which runs have none left; which must not go on."""
+
+    counts: Mapping[tuple[UUID, UUID], int]
+    done: frozenset[tuple[UUID, UUID]] = frozenset()
+    gone: frozenset[UUID] = frozenset()
+
+
+class Share(NamedTuple):
+    """How many of a replay may come into a lane now, after the last item that was looked at."""
+
+    replay_id: UUID
+    lane_id: UUID
+    most: int
+    read_to: int
+
+
+def runs_of(lanes: Collection[UUID]) -> dict[UUID, list[Run]]:
+    """The running replays that may have something for these lanes, the oldest first. Usually there is none."""
+    rows = ReplayLane.objects.filter(
+        subscription_id__in=lanes, is_done=False, replay__state=ReplayState.RUNNING, replay__verb="replay"
+    ).order_by("replay_id")
+    found: dict[UUID, list[Run]] = {}
+    for lane, replay, rate, exceeds in rows.values_list(
+        "subscription_id", "replay_id", "replay__rate_per_s", "replay__exceeds_limits"
+    ):
+        found.setdefault(lane, []).append(Run(replay_id=replay, rate_per_s=rate, exceeds_limits=exceeds))
+    return found
+
+
+def standing(lanes: Collection[UUID]) -> list[Standing]:
+    """How the runs of these lanes stand; what is under way is told by the items, so a new owner knows it too."""
+    rows = ReplayLane.objects.filter(
+        subscription_id__in=lanes, is_done=False, replay__state=ReplayState.RUNNING
+    )
+    found = list(
+        rows.order_by("replay_id").values_list(
+            "replay_id", "subscription_id", "is_proved", "replay__sends_one_first", "read_to"
+        )
+    )
+    admitted = ReplayItem.objects.filter(subscription_id__in=lanes, state=ItemState.ADMITTED)
+    under_way = Counter(admitted.values_list("replay_id", "subscription_id")) if found else Counter()
+    return [
+        Standing(replay, lane, proved or not first, read_to, under_way[replay, lane])
+        for replay, lane, proved, first, read_to in found
+    ]
+
+
+def admit(*, holding: Holding, shares: Sequence[Share], now: datetime) -> Admitted:
+    """All or nothing, fenced; nothing where a replay was paused, stopped or cancelled just now."""
+    waiting = list(_waiting(shares))
+    short = _short(shares, waiting)
+    try:
+        with transaction.atomic():
+            fence(holding)
+            counts = _admit(waiting, now)
+            _note(waiting, short)
+    except _NotRunning as halted:
+        return Admitted(counts={}, gone=halted.replays)
+    return Admitted(counts=counts, done=short)
+
+
+def _note(waiting: Sequence[Waiting], short: Collection[tuple[UUID, UUID]]) -> None:
+    """How far each lane was read, so that no read ever begins among what is done."""
+    last = {(each.replay_id, each.lane_id): each.item_id for each in waiting}
+    for replay, lane in {*last, *short}:
+        part = ReplayLane.objects.filter(replay_id=replay, subscription_id=lane)
+        is_done = (replay, lane) in short
+        part.update(read_to=Greatest("read_to", last.get((replay, lane), 0)), is_done=is_done)
+
+
+class _NotRunning(Exception):
+    def __init__(self, replays: Iterable[UUID]) -> None:
+        self.replays = frozenset(replays)
+
+
+def _short(shares: Sequence[Share], waiting: Sequence[Waiting]) -> frozenset[tuple[UUID, UUID]]:
+    found = Counter((each.replay_id, each.lane_id) for each in waiting)
+    return frozenset(
+        (each.replay_id, each.lane_id) for each in shares if found[each.replay_id, each.lane_id] < each.most
+    )
+
+
+def _admit(waiting: Sequence[Waiting], now: datetime) -> dict[tuple[UUID, UUID], int]:
+    began = dict(
+        Replay.objects.filter(pk__in={each.replay_id for each in waiting}).values_list("pk", "created_at")
+    )
+    made = _make_missing([each for each in waiting if each.delivery_id is None], now)
+    armed: set[UUID] = set(made.values())
+    for replay, at in began.items():
+        known = [each.delivery_id for each in waiting if each.replay_id == replay and each.delivery_id]
+        if known:
+            # A waiting item keeps everyone else away, so only what came before the replay is looked at.
+            armed.update(rearm(known, now, settled_before=at, is_free=False))
+    resolve_dead_letters(armed, now, "replayed")
+    replays = replay_counts.lock(began)
+    halted = [key for key, row in replays.items() if row.state != ReplayState.RUNNING]
+    if halted or len(replays) < len(began):
+        raise _NotRunning(halted or began)
+    return _move(waiting, made, armed, replays, now)
+
+
+def _move(
+    waiting: Sequence[Waiting],
+    made: Mapping[int, UUID],
+    armed: Collection[UUID],
+    replays: Mapping[UUID, Replay],
+    now: datetime,
+) -> dict[tuple[UUID, UUID], int]:
+    """Items whose delivery is due now are under way; the others cannot be sent any more."""
+    counts: Counter[tuple[UUID, UUID]] = Counter()
+    moved: dict[UUID, Counter[str]] = {key: Counter() for key in replays}
+    admitted: list[int] = []
+    skipped: list[int] = []
+    for each in waiting:
+        delivery = each.delivery_id or made.get(each.item_id)
+        is_armed = delivery in armed
+        (admitted if is_armed else skipped).append(each.item_id)
+        moved[each.replay_id]["admitted" if is_armed else "skipped"] += 1
+        counts[each.replay_id, each.lane_id] += is_armed
+    ReplayItem.objects.filter(pk__in=admitted).update(state=ItemState.ADMITTED)
+    for item, delivery in made.items():
+        ReplayItem.objects.filter(pk=item).update(delivery_id=delivery)
+    ReplayItem.objects.filter(pk__in=skipped).update(
+        state=ItemState.SKIPPED, note="no longer to be sent", settled_at=now
+    )
+    for key, change in moved.items():
+        replay_counts.count(replays[key], change, now)
+    return dict(counts)
+
+
+def _make_missing(missing: Sequence[Waiting], now: datetime) -> dict[int, UUID]:
+    """The deliveries of events that were never owed to the subscription; not of one that was routed to it meanwhile."""
+    if not missing:
+        return {}
+    columns = ("pk", "source_id", "event_type", "external_id", "size", "entity", "entity_version")
+    ids = {each.event_id for each in missing}
+    events = {
+        row[0]: Arrived(*row)
+        for row in Event.objects.filter(pk__in=ids, content__isnull=False).values_list(*columns)
+    }
+    there = _pairs(missing)
+    wanted = _wanted({each.lane_id for each in missing})
+    owed = [
+        Owed(event=events[each.event_id], wanted=wanted[each.lane_id])
+        for each in missing
+        if each.event_id in events and (each.event_id, each.lane_id) not in there
+    ]
+    insert(owed, now)
+    unmatched = Event.objects.filter(pk__in=[each.event.id for each in owed], state=EventState.UNMATCHED)
+    unmatched.update(state=EventState.ROUTED)
+    made = {pair: key for pair, (key, state) in _pairs(missing).items() if state == "pending"}
+    fresh = [key for pair, key in made.items() if pair not in there]
+    Delivery.objects.filter(pk__in=fresh, state=DeliveryState.PENDING).update(phase=Phase.REPLAY)
+    return {
+        each.item_id: made[each.event_id, each.lane_id]
+        for each in missing
+        if (each.event_id, each.lane_id) in made and (each.event_id, each.lane_id) not in there
+    }
+
+
+def _pairs(missing: Sequence[Waiting]) -> dict[tuple[UUID, UUID], tuple[UUID, str]]:
+    rows = Delivery.objects.filter(
+        event_id__in={each.event_id for each in missing},
+        subscription_id__in={each.lane_id for each in missing},
+    )
+    found = rows.values_list("event_id", "subscription_id", "pk", "state")
+    return {(event, lane): (key, state) for event, lane, key, state in found}
+
+
+def _wanted(lanes: Collection[UUID]) -> dict[UUID, Wanted]:
+    rows = Subscription.objects.filter(pk__in=lanes).values_list("pk", "ordering", "latest_only")
+    return {
+        lane: Wanted(subscription_id=lane, is_ordered=ordering == Ordering.STRICT, latest_only=latest)
+        for lane, ordering, latest in rows
+    }
+
+
+def _waiting(shares: Sequence[Share]) -> Iterator[Waiting]:
+    """The oldest items of each share, in two statements at most for each size there is."""
+    by_limit: dict[int, list[Share]] = {}
+    for share in shares:
+        by_limit.setdefault(next((size for size in LIMITS if size >= share.most), LIMITS[-1]), []).append(
+            share
+        )
+    read = _read_together if connection.vendor == "postgresql" else _read_one_by_one
+    for limit, asked in by_limit.items():
+        most = {(share.replay_id, share.lane_id): share.most for share in asked}
+        seen: Counter[tuple[UUID, UUID]] = Counter()
+        for row in read(limit, asked):
+            pair = (row.replay_id, row.lane_id)
+            seen[pair] += 1
+            if seen[pair] <= most[pair]:
+                yield row
+
+
+_COLUMNS = ("id", "replay_id", "subscription_id", "event_id", "delivery_id")
+
+
+@cache
+def _lateral(limit: int) -> str:
+    columns = ", ".join(f"i.{name}" for name in _COLUMNS)
+    return f"""SELECT i.*
+        FROM unnest(%(replays)s::uuid[], %(lanes)s::uuid[], %(read)s::bigint[]) AS run(replay, lane, read_to)
+        CROSS JOIN LATERAL (SELECT {columns} FROM deliveries_replayitem i
+            WHERE i.replay_id = run.replay AND i.subscription_id = run.lane AND i.id > run.read_to
+              AND i.state = 'waiting'
+            ORDER BY i.id LIMIT {limit:d}) i"""  # noqa: S608 (names of our own)
+
+
+def _read_together(limit: int, shares: Sequence[Share]) -> Iterator[Waiting]:
+    with connection.cursor() as cursor:
+        given: dict[str, Any] = {
+            "replays": [share.replay_id.hex for share in shares],
+            "lanes": [share.lane_id.hex for share in shares],
+            "read": [share.read_to for share in shares],
+        }
+        cursor.execute(_lateral(limit), given)
+        yield from (Waiting(*row) for row in cursor.fetchall())
+
+
+def _read_one_by_one(limit: int, shares: Sequence[Share]) -> Iterator[Waiting]:
+    for replay, lane, _, read_to in shares:
+        items = ReplayItem.objects.filter(
+            replay_id=replay, subscription_id=lane, id__gt=read_to, state=ItemState.WAITING
+        )
+        yield from (Waiting(*row) for row in items.order_by("id").values_list(*_COLUMNS)[:limit])

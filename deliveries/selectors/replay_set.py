@@ -1,0 +1,106 @@
+"""Says what a replay would take in, as one statement: the preview counts it, the start freezes it.
+
+So what was previewed is what is sent. What is left out is told by the same conditions, one by one. It changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.exceptions import EmptyResultSet
+from django.db.models import Exists, Q, QuerySet
+
+from deliveries.deciders.replay_choice import Choice
+from deliveries.models import Delivery, Hold, Lane, Subscription
+from deliveries.services.rearming import has_body, is_chosen, is_outdated
+
+from .delivery_filters import filters_of, held_lanes
+from .never_attempted import never_attempted
+
+COLUMNS: Final = ("event_id", "subscription_id", "delivery_id", "event_type", "last_outcome", "last_status")
+_FIELDS: Final = ("event_id", "subscription_id", "id", "event_type", "last_outcome", "last_status")
+_ENTITY: Final = ("source_id", "event__entity", "event__entity_version")
+_NEWEST: Final = """,
+ranked AS (SELECT *, row_number() OVER (
+    PARTITION BY subscription_id, source_id, CASE WHEN entity = '' THEN CAST(event_id AS text) ELSE '=' || entity END
+    ORDER BY COALESCE(entity_version, 0) DESC, event_id DESC) AS place FROM found)"""
+
+Condition = Q | Exists
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """`WITH chosen AS (…)`, to be followed by what is asked of it; its columns are COLUMNS."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+def statement(choice: Choice, now: datetime, *, overtaken: bool = False) -> Statement | None:
+    """What would be sent, or with `overtaken` what the option of the newest only would leave out; None: nothing."""
+    ranks = choice.newest_only or overtaken
+    parts: list[str] = []
+    values: list[Any] = []
+    for rows in _parts(choice, now, ranks):
+        try:
+            sql, given = rows.query.sql_with_params()
+        except EmptyResultSet:
+            continue
+        parts.append(sql)
+        values += given
+    if not parts:
+        return None
+    names = [*COLUMNS, *(("source_id", "entity", "entity_version") if ranks else ())]
+    found = f"WITH found({', '.join(names)}) AS ({' UNION ALL '.join(parts)})"
+    source = f"ranked WHERE place {'>' if overtaken else '='} 1" if ranks else "found"
+    chosen = f", chosen AS (SELECT {', '.join(COLUMNS)} FROM {source})"  # noqa: S608 (names of our own)
+    return Statement(sql=found + (_NEWEST if ranks else "") + chosen, values=tuple(values))
+
+
+def _parts(choice: Choice, now: datetime, ranks: bool) -> list[QuerySet[Any, Any]]:
+    fields = (*_FIELDS, *(_ENTITY if ranks else ()))
+    parts: list[QuerySet[Any, Any]] = [takeable(choice, now).values_list(*fields)]
+    if choice.takes_missing:
+        parts += never_attempted(choice, now, ranks=ranks)
+    return parts
+
+
+def takeable(choice: Choice, now: datetime) -> QuerySet[Delivery]:
+    """The deliveries that fit, and that nothing keeps from being acted on."""
+    kept = [~Q(condition) for condition in left_out(choice).values()]
+    return asked_for(choice, now).filter(*kept)
+
+
+def asked_for(choice: Choice, now: datetime) -> QuerySet[Delivery]:
+    """The deliveries that fit, whether or not they can be acted on."""
+    if not choice.wanted:
+        return Delivery.objects.none()
+    fitting = Delivery.objects.filter(filters_of(choice.acted_on(), now).whole())
+    return fitting.filter(attempts=0) if choice.takes_missing else fitting
+
+
+def left_out(choice: Choice) -> dict[str, Condition]:
+    """Why a delivery that fits is left out, the first reason that holds."""
+    reasons: dict[str, Condition] = {"chosen": is_chosen()}
+    if choice.is_discard:
+        return reasons
+    if disabled := _lanes(hold=Hold.DISABLED):
+        reasons["disabled"] = Q(subscription_id__in=disabled)
+    if choice.leaves_out_held and (held := held_lanes()):
+        reasons["held"] = Q(subscription_id__in=sorted(held))
+    if latest := list(Subscription.objects.filter(latest_only=True).values_list("pk", flat=True)):
+        reasons["superseded"] = Q(subscription_id__in=latest) & is_outdated()
+    reasons["empty"] = ~has_body()
+    return reasons
+
+
+def any_of(reasons: Sequence[Condition]) -> Q:
+    return reduce(or_, (Q(reason) for reason in reasons))
+
+
+def _lanes(**options: Any) -> list[UUID]:
+    return list(Lane.objects.filter(**options).order_by("pk").values_list("pk", flat=True))

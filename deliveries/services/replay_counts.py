@@ -1,0 +1,76 @@
+"""Keeps a replay's counts in step with its items, and ends it when none is left. It sends and admits nothing.
+
+Whoever moves items locks their replays by `lock` after everything else it locks, and moves the items after that:
+deliveries, issues, lanes, replays, items. So a person, a settlement and an admission never wait in a ring.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from deliveries.models import Delivery, Replay, ReplayItem, ReplayLane
+from deliveries.models.replay import ItemState, ReplayState
+
+from .rearming import ACTIVE
+
+ON_ITS_WAY = (
+    ReplayState.RUNNING,
+    ReplayState.PAUSED,
+    ReplayState.STOPPED,
+)  # it still has, or had, items to send
+COUNTED = ("admitted", "delivered", "failed", "skipped", "discarded", "returned")
+REASON_LENGTH = 300
+
+
+def lock(ids: Iterable[UUID]) -> dict[UUID, Replay]:
+    """In id order, in the caller's transaction."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    rows = Replay.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
+    return {row.pk: row for row in rows}
+
+
+def count(replay: Replay, moved: Counter[str], now: datetime) -> None:
+    """`moved` says by how much each count changes; the row is locked by the caller."""
+    for name in COUNTED:
+        setattr(replay, name, getattr(replay, name) + moved[name])
+    is_over = replay.state in ON_ITS_WAY and replay.waiting == 0 and replay.admitted == 0
+    if is_over:
+        replay.state, replay.finished_at = ReplayState.FINISHED, now
+        ReplayLane.objects.filter(replay=replay, is_done=False).update(is_done=True)
+    replay.save(
+        update_fields=[*COUNTED, "state", "finished_at", "recent", "stop_reason", "answers"],
+    )
+
+
+def stop(replay: Replay, reason: str) -> None:
+    """Of one that runs; to be saved by `count`."""
+    if replay.state == ReplayState.RUNNING:
+        replay.state, replay.stop_reason = ReplayState.STOPPED, reason[:REASON_LENGTH]
+
+
+def skip(items: Collection[int], note: str, now: datetime) -> None:
+    """Items that are still waiting or under way need nothing more."""
+    active = ReplayItem.objects.filter(pk__in=items, state__in=ACTIVE)
+    replays = lock(active.values_list("replay_id", flat=True))
+    moved: dict[UUID, Counter[str]] = {}
+    for replay, state in active.values_list("replay_id", "state"):
+        change = moved.setdefault(replay, Counter())
+        change["skipped"] += 1
+        change["admitted"] -= state == ItemState.ADMITTED
+    active.update(state=ItemState.SKIPPED, note=note, settled_at=now)
+    for key, change in moved.items():
+        count(replays[key], change, now)
+
+
+def drop_from_replays(delivery_ids: Collection[UUID], now: datetime) -> None:
+    """A person discarded them: whatever replay had chosen them need not send them."""
+    pairs = Delivery.objects.filter(pk__in=delivery_ids).values_list("event_id", "subscription_id")
+    found: list[int] = []
+    for event, subscription in pairs:
+        chosen = ReplayItem.objects.filter(event_id=event, subscription_id=subscription, state__in=ACTIVE)
+        found += chosen.values_list("pk", flat=True)
+    if found:
+        skip(found, "discarded", now)
