@@ -1,4 +1,4 @@
-"""What stands in the side bar: pages that exist and this person may open, and two counts. It changes nothing."""
+"""What stands in the side bar: pages that exist and this person may open, and some counts. It changes nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.cache import cache
 from django.urls import reverse
 
-from deliveries.models import Circuit, Lane
+from deliveries.models import Circuit, Lane, Replay
+from deliveries.models.replay import ReplayState
 from deliveries.selectors.issue_pages import open_issues
 
 FRESH_S = 5  # a count is asked for at most this often, whoever looks
@@ -28,6 +29,7 @@ class Place:
     permission: str
     query: str = ""
     count: Callable[[], str] | None = None
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +39,7 @@ class Entry:
     address: str
     count: str
     is_here: bool
+    is_quiet: bool = False  # its count is no trouble
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,13 +57,24 @@ def _troubled_lanes() -> str:
     return _shown(len(rows.values_list("pk", flat=True)[:MOST_LANES]), MOST_LANES - 1)
 
 
+def _running_replays() -> str:
+    running = Replay.objects.filter(state=ReplayState.RUNNING).order_by()
+    return _shown(len(running.values_list("pk", flat=True)[:MOST_LANES]), MOST_LANES - 1)
+
+
 def _list_of(
-    name: str, icon: str, model: str, query: str = "", count: Callable[[], str] | None = None
+    name: str,
+    icon: str,
+    model: str,
+    query: str = "",
+    count: Callable[[], str] | None = None,
+    *,
+    is_quiet: bool = False,
 ) -> Place:
     app, _, row = model.partition(".")
     return Place(
         name=name, icon=icon, page=f"admin:{app}_{row}_changelist", permission=f"{app}.view_{row}",
-        query=query, count=count,
+        query=query, count=count, is_quiet=is_quiet,
     )  # fmt: skip
 
 
@@ -76,7 +90,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list_of("Cascades", "tree", "deliveries.cascade"),
         ),
     ),
-    ("Act", (_list_of("Replays", "replay", "deliveries.replay"),)),
+    ("Act", (_list_of("Replays", "replay", "deliveries.replay", count=_running_replays, is_quiet=True),)),
     (
         "Configure",
         (
@@ -121,6 +135,7 @@ def _entry(place: Place, path: str) -> Entry:
         address=address + place.query,
         count=str(count or ""),
         is_here=path == address if place.page == "admin:index" else path.startswith(address),
+        is_quiet=place.is_quiet,
     )
 
 

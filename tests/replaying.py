@@ -20,7 +20,7 @@ def soon() -> datetime:
 
 def dead(to: Subscription, count: int = 1, **options: Any) -> list[Delivery]:
     """Dead letters of one issue, oldest first, given up a while ago."""
-    values = {
+    values: dict[str, Any] = {
         "state": DeliveryState.DEAD,
         "attempts": 12,
         "last_outcome": "server_error",
@@ -57,6 +57,7 @@ def start(query: DeliveryQuery = DEAD, *, actor: str = "ada", **options: Any) ->
 def started(query: DeliveryQuery = DEAD, **options: Any) -> Replay:
     verdict = start(query, **options)
     assert verdict.is_done, verdict
+    assert verdict.replay_id is not None
     return Replay.objects.get(pk=verdict.replay_id)
 
 

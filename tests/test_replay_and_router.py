@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from deliveries.dispatcher import ordered
 from deliveries.models import Delivery, DeliveryState, Issue
-from deliveries.services import replay
+from deliveries.services import rearming, replay
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.lanes import hold_lanes
 from tests import make
@@ -37,13 +37,13 @@ def test_a_router_that_numbers_and_buries_and_a_person_never_deadlock(act, monke
         finally:
             connection.close()
 
-    resolve = replay._resolve_dead_letter
+    resolve = rearming.resolve_dead_letters
 
     def then_tell(*args) -> None:
         resolve(*args)
         holds_issue.set()
 
-    monkeypatch.setattr(replay, "_resolve_dead_letter", then_tell)
+    monkeypatch.setattr(replay, "resolve_dead_letters", then_tell)
     router = Thread(target=route)
     router.start()
     assert numbered.wait(10)

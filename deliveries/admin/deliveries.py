@@ -13,7 +13,10 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
 from deliveries.deciders.delivery_address import parse, to_params, to_url
+from deliveries.deciders.delivery_query import DeliveryQuery
+from deliveries.deciders.replay_choice import DISCARD, Choice
 from deliveries.models import Delivery
+from deliveries.models.replay import Verb
 from deliveries.selectors.delivery_pages import count
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.services.retrying import retry_now
@@ -25,6 +28,7 @@ from .delivery_acts import ACTS, ActingOnDeliveries, applies
 from .delivery_csv import MOST_ROWS, csv_lines
 from .delivery_list import PAGE, counts, list_context, newer_rows, subscriptions
 from .delivery_page import Wish, page_context
+from .replay_prepare import MAY, prepare_address
 from .saved_views import KeepingViews, shown_views
 
 
@@ -70,8 +74,19 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
             "acts": acts,
             "ingest": request.build_absolute_uri("/in/<source>"),
             "views": shown_views(request, shown["query"]),
+            **self._everything(request, shown["query"]),
         }
         return self.render(request, self.list_template, shown | context)
+
+    def _everything(self, request: HttpRequest, query: DeliveryQuery) -> dict[str, str]:
+        """Where all that matches is prepared, for who may."""
+        may_replay, may_discard = (request.user.has_perm(MAY[verb]) for verb in (Verb.REPLAY, Verb.DISCARD))
+        return {
+            "replay_matching": prepare_address(Choice(query=query)) if may_replay else "",
+            "discard_matching": (
+                prepare_address(Choice(query=query, verb=DISCARD)) if may_replay and may_discard else ""
+            ),
+        }
 
     def counts_view(self, request: HttpRequest) -> JsonResponse:
         self.must_view(request)

@@ -19,7 +19,6 @@ from deliveries.models import (
     Exchange,
     Lane,
     Notice,
-    Replay,
     ReplayItem,
     Rollup,
     RollupFailure,
@@ -29,7 +28,7 @@ from deliveries.models import (
     SubscriptionSecret,
     Tally,
 )
-from webhooks.history_admin import History, Rows, as_text
+from webhooks.history_admin import History, as_text
 
 
 @admin.register(Attempt)
@@ -140,23 +139,10 @@ class AlertAdmin(History):
     list_filter = (("closed_at", admin.EmptyFieldListFilter),)
 
 
-class ReplayItemRows(Rows):
-    model = ReplayItem
-    fields = readonly_fields = ("event_id", "subscription_id", "delivery_id", "state")
-
-
-@admin.register(Replay)
-class ReplayAdmin(History):
-    list_display = ("ordered_by", "state", "reason", "rate_per_s", "created_at", "finished_at")
-    list_filter = ("state",)
-    ids: ClassVar = {"replay": "pk"}
-
-
 @admin.register(ReplayItem)
 class ReplayItemAdmin(History):
-    list_display = ("replay_id", "event_id", "subscription_id", "delivery_id", "state")
-    list_filter = ("state",)
-    ids: ClassVar = {"replay": "replay_id", "delivery": "delivery_id"}
+    list_display = ("replay_id", "event_id", "subscription_id", "delivery_id", "state", "note", "settled_at")
+    ids: ClassVar = {"replay": "replay_id"}
 
 
 @admin.register(Rollup)

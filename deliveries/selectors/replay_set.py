@@ -93,7 +93,7 @@ def left_out(choice: Choice) -> dict[str, Condition]:
     if choice.leaves_out_held and (held := held_lanes()):
         reasons["held"] = Q(subscription_id__in=sorted(held))
     if latest := list(Subscription.objects.filter(latest_only=True).values_list("pk", flat=True)):
-        reasons["superseded"] = Q(subscription_id__in=latest) & is_outdated()
+        reasons["outdated"] = Q(subscription_id__in=latest) & is_outdated()
     reasons["empty"] = ~has_body()
     return reasons
 

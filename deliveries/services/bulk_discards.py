@@ -48,8 +48,8 @@ def _discard_some(replay_id: UUID) -> bool:
         Delivery.objects.filter(pk__in=done).update(
             state=DeliveryState.DISCARDED, due_at=None, settled_at=now
         )
+        wake_sleeping(lanes, now)  # the lane before the issue, as whoever numbers and buries locks them
         resolve_dead_letters(done, now, "discarded")
-        wake_sleeping(lanes, now)
         replay = replay_counts.lock([replay_id])[replay_id]
         if replay.state != ReplayState.RUNNING or not items:
             transaction.set_rollback(True)

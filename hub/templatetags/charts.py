@@ -5,7 +5,21 @@ from collections.abc import Sequence
 from django import template
 from django.template.loader import get_template
 
-from hub.charts import Column, Gauge, Kind, Lines, Sparkline, Stacks, Strip, Tree, stacks, strip
+from hub.charts import (
+    Column,
+    Gauge,
+    Kind,
+    Lines,
+    Series,
+    Sparkline,
+    Stacks,
+    Strip,
+    Tree,
+    gauge,
+    lines,
+    stacks,
+    strip,
+)
 
 register = template.Library()
 
@@ -60,3 +74,17 @@ def bars(title: str, values: Sequence[int], tone: str = "bad") -> str:
 def strip_of(values: Sequence[int], title: str) -> str:
     """Bars of a word's size, for pages that know numbers and no charts."""
     return chart(strip(title=title, values=values, height=24))
+
+
+@register.simple_tag
+def throughput(per_second: Sequence[int], name: str) -> str:
+    """What went through in each of the last seconds, the oldest first."""
+    labels = [f"−{len(per_second) - number} s" for number in range(len(per_second))]
+    series = [Series(name=name, tone="info", values=list(per_second))]
+    return chart(lines(title=f"{name}, each second", labels=labels, series=series, height=150))
+
+
+@register.simple_tag
+def share(title: str, value: int, most: int, tone: str = "info") -> str:
+    """A bar beside a number: how much of the whole it is."""
+    return chart(gauge(title=title, value=value, most=most, tone=tone))

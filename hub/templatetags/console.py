@@ -55,6 +55,10 @@ SHAPES = {
     "routed": ("check", "quiet"),
     "unmatched": ("minus", "warn"),
     "quarantined": ("shield", "held"),
+    "running": ("arrow", "info"),
+    "stopped": ("cross", "bad"),
+    "cancelled": ("minus", "quiet"),
+    "finished": ("check", "good"),
 }
 
 
@@ -94,6 +98,12 @@ def tally(value: str, number: int, words: str) -> dict[str, str | int]:
 def public(value: UUID, kind: str) -> str:
     """`{{ delivery.pk|public:"delivery" }}` → `dlv_…`."""
     return public_id(kind, value)
+
+
+@register.filter
+def lasting(seconds: float | None) -> str:
+    """`39 s`, `2 h 10 min`; what cannot be told is a dash."""
+    return "–" if seconds is None else ages.span(max(1, seconds)) if seconds else "no time"
 
 
 @register.filter

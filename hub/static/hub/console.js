@@ -80,7 +80,9 @@
       all("[data-live]", place).forEach((part) => {
         const value = answer[part.dataset.live];
         if (value === undefined) return;
-        if (part.matches("progress")) part.value = value; else part.textContent = value;
+        if (part.matches("progress")) part.value = value;
+        else if (part.dataset.as === "html") part.innerHTML = value; // drawn and escaped by the server
+        else part.textContent = value;
       });
     };
     const told = (text) => { const note = place.querySelector("[data-poll-note]"); if (note) note.textContent = text; };
@@ -94,6 +96,8 @@
         [wait, seen] = [every, Date.now()];
         show(content);
         told("");
+        // Its banner and its buttons follow from the state, so that a new one is shown by the page itself.
+        if (place.dataset.state && content.state !== place.dataset.state) return location.reload();
         if (content.done) return place.dispatchEvent(new CustomEvent("poll:done", { bubbles: true }));
       } catch {
         wait = Math.max(every, Math.min(SLOWEST, wait * 2));
