@@ -1,6 +1,7 @@
 """A replay of many: what was previewed is frozen and sent, at its rate, behind live traffic, until it stops."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from deliveries.services import replays
 from deliveries.services.replay import discard_delivery
 from tests import make
 from tests.desks import Table
+from tests.endpoints import Endpoint, answers, takes_turns
 from tests.replaying import DEAD, dead, items, soon, start, started
+from tests.running import dispatchers, until
 from webhooks.models import AuditEntry, EventBody
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -348,3 +351,16 @@ def test_a_hub_without_a_replay_asks_nothing_for_it(django_assert_num_queries: A
     table.turn()
     with django_assert_num_queries(0):
         table.desk._feeder.feed(table.now)
+
+
+def test_a_real_dispatcher_sends_it_to_a_real_endpoint(settings: Any) -> None:
+    settings.HUB_EGRESS_ALLOW = [ip_network("127.0.0.0/8")]
+    with Endpoint(takes_turns(answers(200), answers(422), answers(200))) as endpoint:
+        to = make.subscription(endpoint.url, client_errors="once", window=40)
+        dead(to, 60)
+        replay = started(rate_per_s=100, sends_one_first=True, stops_itself=True)
+        with dispatchers():
+            until(lambda: Replay.objects.get().state != "running", within_s=30)
+        replay.refresh_from_db()
+        assert (replay.state, replay.stop_reason) == ("finished", "")
+        assert (replay.delivered, replay.failed, len(endpoint.requests)) == (59, 1, 60)

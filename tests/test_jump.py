@@ -71,7 +71,8 @@ def test_every_prefix_has_its_model() -> None:
 def test_a_public_id_goes_straight_to_its_thing(chief: Client, delivery: Delivery, kind: str) -> None:
     row = one_of_each(delivery)[kind]
     answer = chief.get(GO, {"q": public_id(kind, row.pk)})
-    address = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
+    place = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/"
+    address = place if kind == "replay" else f"{place}change/"  # a replay's page has a short address
     assert (answer.status_code, answer["Location"]) == (302, address)
 
 

@@ -12,6 +12,8 @@ from deliveries.models import (
     DeliveryState,
     EntityVersion,
     Exchange,
+    Replay,
+    ReplayItem,
     Rollup,
     RollupFailure,
 )
@@ -119,3 +121,33 @@ def test_a_version_is_remembered_while_its_lane_owes_something_as_old() -> None:
     EntityVersion.objects.create(subscription=owed.subscription, entity="order 7", version=3)
     assert in_days(91) == {}
     assert EntityVersion.objects.count() == 1
+
+
+def test_what_a_replay_still_wants_is_kept_and_a_replay_itself_for_ever() -> None:
+    waiting, done = settled(DeliveryState.DELIVERED), settled(DeliveryState.DELIVERED)
+    over = Replay.objects.create(
+        ordered_by="ada", state="finished", total=1, delivered=1, finished_at=make.now()
+    )
+    paused = Replay.objects.create(ordered_by="ada", state="paused", total=1)
+    for replay, delivery, state in ((over, done, "delivered"), (paused, waiting, "waiting")):
+        ReplayItem.objects.create(
+            replay=replay, event_id=delivery.event_id, subscription_id=delivery.subscription_id,
+            delivery=delivery, state=state,
+        )  # fmt: skip
+    gone = in_days(91)
+    assert (gone["replay items"], gone["deliveries"], gone["events"], gone["event bodies"]) == (1, 1, 1, 1)
+    assert Delivery.objects.get() == waiting
+    assert EventBody.objects.get().event_id == waiting.event_id
+    over.refresh_from_db()
+    assert (over.total, over.delivered, Replay.objects.count()) == (1, 1, 2)
+
+
+def test_what_a_cancelled_replay_did_not_give_back_is_given_back() -> None:
+    delivery = settled(DeliveryState.DEAD)
+    replay = Replay.objects.create(ordered_by="ada", state="cancelled", total=1, finished_at=make.now())
+    ReplayItem.objects.create(
+        replay=replay, event_id=delivery.event_id, subscription_id=delivery.subscription_id, delivery=delivery
+    )
+    assert in_days(1) == {"items of cancelled replays": 1}
+    replay.refresh_from_db()
+    assert (replay.returned, ReplayItem.objects.count()) == (1, 0)

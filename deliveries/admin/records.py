@@ -20,6 +20,7 @@ from deliveries.models import (
     Lane,
     Notice,
     ReplayItem,
+    ReplayLane,
     Rollup,
     RollupFailure,
     RouteRevision,
@@ -143,6 +144,12 @@ class AlertAdmin(History):
 class ReplayItemAdmin(History):
     list_display = ("replay_id", "event_id", "subscription_id", "delivery_id", "state", "note", "settled_at")
     ids: ClassVar = {"replay": "replay_id"}
+
+
+@admin.register(ReplayLane)
+class ReplayLaneAdmin(History):
+    list_display = ("replay_id", "subscription_id", "total", "read_to", "is_proved", "is_done")
+    ids: ClassVar = {"replay": "replay_id", "subscription": "subscription_id"}
 
 
 @admin.register(Rollup)

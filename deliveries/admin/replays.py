@@ -69,9 +69,11 @@ class ReplayAdmin(Preparing):
 
         return [
             named("", self.changelist_view, "changelist"),
+            named("add/", self.add_view, "add"),  # which says that nobody may
             named("prepare/", self.prepare_view, "prepare"),
             named("<path:object_id>/state/", self.state_view, "state"),
             named("<path:object_id>/do/<slug:name>/", self.act_view, "act"),
+            named("<path:object_id>/delete/", self.delete_view, "delete"),  # nor this
             named("<path:object_id>/", self.progress_view, "change"),
         ]
 
@@ -101,6 +103,8 @@ class ReplayAdmin(Preparing):
 
     def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         self._must_view(request)
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
         if object_id.endswith("/change"):  # where Django would have it
             return redirect(reverse("admin:deliveries_replay_change", args=[object_id[:-7]]))
         replay = self._one(object_id)

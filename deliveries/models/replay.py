@@ -146,7 +146,7 @@ class ItemState(models.TextChoices):
 
 
 class ReplayItem(models.Model):
-    """One event owed to one subscription. Its number rises with the event's id, so the oldest come first.
+    """One event owed to one subscription. In its lane its number rises with the event's id: the oldest come first.
 
     No constraint on what it names: items are written two hundred thousand at once, by one statement that has just
     read those rows, and four checks for each would be most of its time. Retention drops items after what they name.

@@ -212,9 +212,11 @@ class _TooFast(Exception):  # noqa: N818
     pass
 
 
+# Two hundred thousand rows are sorted in memory, and not worth a compiler (measured: half of the time).
+_IN_MEMORY = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 _FREEZE = """INSERT INTO deliveries_replayitem (replay_id, event_id, subscription_id, delivery_id, state, note)
 {chosen} SELECT {replay}, event_id, subscription_id, delivery_id, 'waiting', '' FROM chosen
-WHERE true ORDER BY event_id, subscription_id ON CONFLICT DO NOTHING"""
+WHERE true ORDER BY subscription_id, event_id ON CONFLICT DO NOTHING"""
 _LANES = """INSERT INTO deliveries_replaylane (replay_id, subscription_id, total, read_to, is_proved, is_done)
 SELECT replay_id, subscription_id, count(*), 0, false, false FROM deliveries_replayitem
 WHERE replay_id = %s AND state = 'waiting' GROUP BY replay_id, subscription_id"""
@@ -274,6 +276,8 @@ def _insert_items(key: UUID, choice: Choice, now: datetime) -> int:
         return 0
     mark = "CAST(%s AS uuid)" if connection.vendor == "postgresql" else "%s"
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_IN_MEMORY)
         cursor.execute(
             _FREEZE.format(chosen=found.sql, replay=mark).replace("\n", " "), [*found.values, _key(key)]
         )
