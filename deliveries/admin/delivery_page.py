@@ -20,7 +20,7 @@ from deliveries.services.defaults import schedule_of
 from webhooks.deciders.shown_body import ShownBody, show
 
 from .delivery_list import shown_rows
-from .issue_list import prepare_address
+from .issue_list import prepare_letters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +162,7 @@ def _trouble(delivery: Delivery, status: Status, now: datetime) -> dict[str, Any
         "besides": _besides(delivery),
         "same_failure": same,
         "same_failure_words": f"{story.SAME_FAILURE:,}+" if same > story.SAME_FAILURE else f"{same:,}",
-        "replay_all_address": prepare_address([delivery.fingerprint]),
+        "replay_all_address": prepare_letters([delivery.fingerprint]),
         "same_failure_address": to_url(
             DeliveryQuery(statuses=(Status.DEAD,), fingerprints=(delivery.fingerprint,), since="all")
         ),

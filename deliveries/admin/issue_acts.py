@@ -21,7 +21,7 @@ from deliveries.services.replay import replay_delivery
 from webhooks.history_admin import History, who
 from webhooks.ids import parse_id
 
-from .issue_list import PAGE, prepare_address
+from .issue_list import PAGE, prepare_letters
 
 TRIAGE: Final = "deliveries.triage_issue"
 REPLAY_ONE: Final = "deliveries.replay_delivery"
@@ -97,7 +97,7 @@ class ActingOnIssues(History):
     def _replay(self, request: HttpRequest, chosen: Iterable[Chosen]) -> HttpResponse:
         """Several issues become one replay; nothing is sent before it was previewed."""
         issues = Issue.objects.filter(pk__in=[each.issue for each in chosen]).order_by("fingerprint")
-        return redirect(prepare_address(issues.values_list("fingerprint", flat=True)))
+        return redirect(prepare_letters(issues.values_list("fingerprint", flat=True)))
 
 
 def may_act(request: HttpRequest) -> dict[str, Any]:

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
-
-from django.urls import reverse
+from urllib.parse import urlsplit
 
 from deliveries.deciders.delivery_address import parse, to_url
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
@@ -15,6 +13,7 @@ from deliveries.deciders.diagnosis import Diagnosis, diagnose
 from deliveries.deciders.endpoint import EndpointNow
 from deliveries.deciders.issue_query import TABS, Cursor, IssueQuery, ParsedIssues, issues_url
 from deliveries.deciders.issue_states import Move, offered, shown_state
+from deliveries.deciders.replay_choice import DISCARD, REPLAY, Choice
 from deliveries.models import Issue, Subscription
 from deliveries.selectors.endpoints import endpoints_now
 from deliveries.selectors.issue_pages import (
@@ -31,6 +30,8 @@ from deliveries.selectors.issue_pages import (
     letters_of,
 )
 from deliveries.selectors.patience import TooSlow, patience
+
+from .replay_prepare import prepare_address
 
 PAGE = 50
 NOTHING: Final = (0,) * STRIP_HOURS
@@ -127,12 +128,9 @@ def letters_params(fingerprints: Iterable[str]) -> dict[str, list[str]]:
     return {"status": [Status.DEAD.value], "fp": [",".join(fingerprints)]}
 
 
-def prepare_address(fingerprints: Iterable[str], act: str = "") -> str:
+def prepare_letters(fingerprints: Iterable[str], verb: str = REPLAY) -> str:
     """Where a replay, or a discard, of all dead letters of these issues is previewed."""
-    params = letters_params(fingerprints) | ({"act": [act]} if act else {})
-    return (
-        f"{reverse('admin:deliveries_replay_changelist')}prepare/?{urlencode(params, doseq=True, safe=',:')}"
-    )
+    return prepare_address(Choice(query=letters_query(fingerprints), verb=verb))
 
 
 def _row(
@@ -153,8 +151,8 @@ def _row(
         last_day=day,
         endpoint=endpoint,
         dead_address=to_url(letters_query([issue.fingerprint])),
-        replay_address=prepare_address([issue.fingerprint]),
-        discard_address=prepare_address([issue.fingerprint], "discard"),
+        replay_address=prepare_letters([issue.fingerprint]),
+        discard_address=prepare_letters([issue.fingerprint], DISCARD),
         diagnosis=found,
         moves=offered(state),
     )

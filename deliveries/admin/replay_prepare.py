@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from deliveries.deciders import replaying
 from deliveries.deciders.delivery_address import to_params, to_url
-from deliveries.deciders.delivery_query import SINCE
 from deliveries.deciders.delivery_words import SINCE_WORDS, chips
+from deliveries.deciders.list_query import SINCE
 from deliveries.deciders.replay_choice import PRESET_WORDS, Choice, Preset, options_of, read
 from deliveries.models import Replay
 from deliveries.models.replay import Verb

@@ -7,19 +7,21 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path
 
 from deliveries.deciders import retry
+from deliveries.deciders.delivery_query import DeliveryQuery, Status
+from deliveries.deciders.replay_choice import Choice
 from deliveries.deciders.subscription_query import read
 from deliveries.models import Subscription
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.services import subscriptions
 from deliveries.services.defaults import circuit_rules_of, disable_after_of, headers_of, schedule_of
 from webhooks.history_admin import who
-from webhooks.ids import public_id
 
 from .endpoint_test import TestingEndpoints
 from .lane_acts import ACTS, ON_MANY, ActingOnLanes, offered
+from .replay_prepare import prepare_address
 from .secret_acts import RotatingSecrets
 from .subscription_doors import CHANGE, ROTATE, TEST, page_of
 from .subscription_fields import GROUPS
@@ -178,8 +180,5 @@ def _must_look(request: HttpRequest) -> None:
 
 
 def _replay_address(subscription: Subscription) -> str:
-    mine = f"?status=dead&since=all&sub={public_id('subscription', subscription.pk)}"
-    try:
-        return reverse("admin:deliveries_replay_prepare") + mine
-    except NoReverseMatch:
-        return ""
+    dead = DeliveryQuery(subscriptions=(subscription.pk,), statuses=(Status.DEAD,), since="all")
+    return prepare_address(Choice(query=dead))

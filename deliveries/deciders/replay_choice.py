@@ -11,8 +11,9 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from .delivery_address import Params, parse, to_params
+from .delivery_address import parse, to_params
 from .delivery_query import DeliveryQuery, Status
+from .list_address import Params
 
 REPLAY: Final = "replay"
 DISCARD: Final = "discard"
