@@ -11,10 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 
 from webhooks.csv_cells import harmless, line_writer
 from webhooks.deciders.audit_query import (
@@ -52,8 +50,7 @@ class AuditEntryAdmin(History):
     page_template = "admin/webhooks/auditentry/page.html"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.export_view)
-        return [path("export/", view, name="webhooks_auditentry_export"), *super().get_urls()]
+        return [self.door("export/", self.export_view, "export"), *super().get_urls()]
 
     def criteria_words(self, entries: Sequence[AuditEntry]) -> dict[UUID, str]:
         """How each one's criteria are said, where it has any."""
@@ -72,15 +69,15 @@ class AuditEntryAdmin(History):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self._must_look(request)
+        self.must_look(request)
         parsed, now = parse_audit(dict(request.GET.lists())), _now()
         found = audit_page(parsed.query, now, PAGE)
         context = {"title": "Audit log", "rows": self._rows(found.entries), "now": now}
-        return self._shown(request, self.list_template, context | _around(parsed, found))
+        return self.render(request, self.list_template, context | _around(parsed, found))
 
     def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Everything that fits, as it was when asked for; recorded before the first byte."""
-        self._must_look(request)
+        self.must_look(request)
         now = _now()
         query = parse_audit(dict(request.GET.lists())).query.frozen(now)
         audit.record(
@@ -104,7 +101,7 @@ class AuditEntryAdmin(History):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        self._must_look(request)
+        self.must_look(request)
         try:
             entry = AuditEntry.objects.filter(pk=UUID(unquote(object_id))).first()
         except ValueError:
@@ -120,7 +117,7 @@ class AuditEntryAdmin(History):
             "same_object": audit_url(AuditQuery(kind=entry.object_kind, object_id=entry.object_id)),
             "now": _now(),
         }
-        return self._shown(request, self.page_template, context)
+        return self.render(request, self.page_template, context)
 
     def _rows(self, entries: Sequence[AuditEntry]) -> list[AuditRow]:
         said = self.criteria_words(entries)
@@ -143,15 +140,6 @@ class AuditEntryAdmin(History):
                     return ""
                 return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[key])
         return ""
-
-    def _must_look(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
-            raise PermissionDenied
-
-    def _shown(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        request.current_app = self.admin_site.name
-        shell = {**self.admin_site.each_context(request), "opts": self.opts}
-        return TemplateResponse(request, template, shell | context)
 
 
 def _around(parsed: ParsedAudit, found: AuditPage) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How the console lists things: uncounted, found by exact id, history unchanged. It registers nothing."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from uuid import UUID
 
@@ -11,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Field, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -100,20 +103,18 @@ class Listing(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    # -- for pages of our own --------------------------------------------------------------------------
 
-class History(Listing):
-    """What happened can be looked at, and that is all. Secrets and raw bytes are left out.
+    def door(self, address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+        """Below the list's address, let in as Django's own pages are, and reversed by this name."""
+        opts = self.opts
+        return path(
+            address, self.admin_site.admin_view(view), name=f"{opts.app_label}_{opts.model_name}_{name}"
+        )
 
-    `payloads` names what shows bodies or header values: seen only with the permission, and each opening is recorded.
-    """
-
-    payloads: ClassVar[tuple[str, ...]] = ()
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    def must(self, request: HttpRequest, permission: str) -> None:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
 
     def must_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
@@ -133,11 +134,29 @@ class History(Listing):
         except ValueError:
             raise Http404(f"There is no such {kind}.") from None
 
-    def render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        """A page of our own, in the shell."""
+    def render(
+        self, request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200
+    ) -> TemplateResponse:
+        """In the shell, and never kept by a browser: who logs out leaves nothing behind."""
         request.current_app = self.admin_site.name
         shell = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        return TemplateResponse(request, template, shell | context)
+        headers = {"Cache-Control": "no-store"}
+        return TemplateResponse(request, template, {**shell, **context}, status=status, headers=headers)
+
+
+class History(Listing):
+    """What happened can be looked at, and that is all. Secrets and raw bytes are left out.
+
+    `payloads` names what shows bodies or header values: seen only with the permission, and each opening is recorded.
+    """
+
+    payloads: ClassVar[tuple[str, ...]] = ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         columns = [field.name for field in _columns(self.model) if not _is_hidden(field)]
@@ -190,6 +209,11 @@ def who(request: HttpRequest) -> Who:
     if not isinstance(user, User):
         raise PermissionDenied  # the console lets nobody in unnamed; this says so to the type checker too
     return {"actor": user.get_username(), "user": user}
+
+
+def fresh(content: dict[str, Any]) -> JsonResponse:
+    """An answer to a script, which a browser must not keep."""
+    return JsonResponse(content, headers={"Cache-Control": "no-store"})
 
 
 def may_see_payloads(request: HttpRequest) -> bool:

@@ -94,14 +94,11 @@ class ApiKeyAdmin(Listing):
         return None
 
     def _ask(self, request: HttpRequest, chosen: list[ApiKey]) -> TemplateResponse:
-        request.current_app = self.admin_site.name
         context = {
-            **self.admin_site.each_context(request),
             "title": f"Revoke {len(chosen)} API key{'' if len(chosen) == 1 else 's'}?",
-            "opts": self.opts,
             "keys": chosen,
         }
-        return TemplateResponse(request, self.revoke_template, context)
+        return self.render(request, self.revoke_template, context)
 
 
 def _is_over(key: ApiKey) -> bool:

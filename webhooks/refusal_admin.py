@@ -1,18 +1,14 @@
 """Refusals on the console: listed, looked at, and accepted after all, one or several, each by its service."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 
 from webhooks.deciders.refusal_query import parse, to_url
 from webhooks.deciders.refusal_words import words_of
@@ -38,12 +34,9 @@ class RefusalAdmin(History):
     ask_template = "admin/webhooks/refusal/ask.html"
 
     def get_urls(self) -> list[URLPattern]:
-        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
-            return path(address, self.admin_site.admin_view(view), name=f"webhooks_refusal_{name}")
-
         return [
-            named("accept/", self.accept_many_view, "accept_many"),
-            named("<path:object_id>/accept/", self.accept_view, "accept"),
+            self.door("accept/", self.accept_many_view, "accept_many"),
+            self.door("<path:object_id>/accept/", self.accept_view, "accept"),
             *super().get_urls(),
         ]
 
@@ -52,11 +45,11 @@ class RefusalAdmin(History):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self._must_look(request)
+        self.must_look(request)
         query, notices = parse(dict(request.GET.lists()))
         shown = list_context(query, _now())
         context = {"title": "Refusals", "notices": notices, "may_accept": request.user.has_perm(ACCEPT)}
-        return self._render(request, self.list_template, shown | context)
+        return self.render(request, self.list_template, shown | context)
 
     def change_view(
         self,
@@ -65,13 +58,13 @@ class RefusalAdmin(History):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        self._must_look(request)
+        self.must_look(request)
         refusal, now = self._one(object_id), _now()
         may_accept = request.user.has_perm(ACCEPT)
         shown = page_context(refusal, now, request, trial=trial_of(refusal, now) if may_accept else None)
         if may_see_payloads(request):
             audit.record(**who(request), verb="open_payload", object_kind="refusal", object_id=refusal.pk)
-        return self._render(request, self.page_template, shown | {"title": shown["words"].label})
+        return self.render(request, self.page_template, shown | {"title": shown["words"].label})
 
     # -- accepted after all ----------------------------------------------------------------------------
 
@@ -79,7 +72,7 @@ class RefusalAdmin(History):
         """One POST, one act: pressed twice, the second is told that it was done."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        self._must_accept(request)
+        self.must(request, ACCEPT)
         refusal = self._one(object_id)
         waived = {name: request.POST.get(name) == "1" for name in ("any_age", "as_own")}
         told = accept(refusal_id=refusal.pk, reason=_reason(request), **waived, **who(request))
@@ -93,7 +86,7 @@ class RefusalAdmin(History):
         """Asks with what would come of each, then does it, oldest first. What needs a waiver is left out."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        self._must_accept(request)
+        self.must(request, ACCEPT)
         query, _ = parse(dict(QueryDict(request.POST.get("kept", "")[:4_000]).lists()))
         there = reverse("admin:webhooks_refusal_changelist") + to_url(query)
         ids = _chosen(request)
@@ -126,7 +119,7 @@ class RefusalAdmin(History):
             "back": back,
             "kept": request.POST.get("kept", "")[:4_000],
         }
-        return self._render(request, self.ask_template, context)
+        return self.render(request, self.ask_template, context)
 
     def _accept_each(self, request: HttpRequest, ids: list[UUID]) -> None:
         told: list[Acceptance] = []
@@ -143,14 +136,6 @@ class RefusalAdmin(History):
 
     # -- who may, and what is there --------------------------------------------------------------------
 
-    def _must_look(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
-            raise PermissionDenied
-
-    def _must_accept(self, request: HttpRequest) -> None:
-        if not request.user.has_perm(ACCEPT):
-            raise PermissionDenied
-
     def _one(self, object_id: str) -> Refusal:
         try:
             found = refusals.whole([parse_id("refusal", unquote(object_id))])
@@ -159,11 +144,6 @@ class RefusalAdmin(History):
         if not found:
             raise Http404("There is no such refusal; they are kept a short while.")
         return found[0]
-
-    def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        request.current_app = self.admin_site.name
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        return TemplateResponse(request, template, shell | context)
 
 
 def _chosen(request: HttpRequest) -> list[UUID]:

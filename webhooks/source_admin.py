@@ -5,13 +5,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 
 from webhooks.deciders.scheme_facts import facts
 from webhooks.deciders.schemes import SCHEMES
@@ -41,19 +38,12 @@ class SourceAdmin(Listing):
     sample_template = "admin/webhooks/source/sample.html"
 
     def get_urls(self) -> list[URLPattern]:
-        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
-            return path(
-                f"<path:object_id>/{address}/",
-                self.admin_site.admin_view(view),
-                name=f"webhooks_source_{name}",
-            )
-
         return [
-            named("edit", self.edit_view, "edit"),
-            named("sample", self.sample_view, "sample"),
-            named("switch", self.switch_view, "switch"),
-            named("add-secret", self.add_secret_view, "add_secret"),
-            named("end-secret", self.end_secret_view, "end_secret"),
+            self.door("<path:object_id>/edit/", self.edit_view, "edit"),
+            self.door("<path:object_id>/sample/", self.sample_view, "sample"),
+            self.door("<path:object_id>/switch/", self.switch_view, "switch"),
+            self.door("<path:object_id>/add-secret/", self.add_secret_view, "add_secret"),
+            self.door("<path:object_id>/end-secret/", self.end_secret_view, "end_secret"),
             *super().get_urls(),
         ]
 
@@ -62,11 +52,10 @@ class SourceAdmin(Listing):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
-            raise PermissionDenied
+        self.must_look(request)
         shown = list_context(request.GET.dict(), _now())
         context = {"title": "Sources", "may_add": self.has_add_permission(request)}
-        return self._render(request, self.list_template, shown | context)
+        return self.render(request, self.list_template, shown | context)
 
     def change_view(
         self,
@@ -83,7 +72,7 @@ class SourceAdmin(Listing):
         source = self._one(object_id)
         shown = page_context(source, _now(), request)
         context = {"title": source.name, "may_change": request.user.has_perm(CHANGE)}
-        return self._render(request, self.page_template, shown | context)
+        return self.render(request, self.page_template, shown | context)
 
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return super().change_view(request, str(self._one(object_id).pk))
@@ -100,7 +89,7 @@ class SourceAdmin(Listing):
                 context |= sample_context(source, form, now)
         else:
             form = SampleForm(source, initial=filled(source, request))
-        return self._render(request, self.sample_template, context | {"form": form})
+        return self.render(request, self.sample_template, context | {"form": form})
 
     # -- changed ---------------------------------------------------------------------------------------
 
@@ -184,21 +173,11 @@ class SourceAdmin(Listing):
     # -- what is there ---------------------------------------------------------------------------------
 
     def _one(self, object_id: str) -> Source:
-        try:
-            key = parse_id("source", unquote(object_id))
-        except ValueError:
-            raise Http404("There is no such source.") from None
-        found: Source | None = (
-            with_last_event(Source.objects.select_related("subscriber")).filter(pk=key).first()
-        )
+        rows = with_last_event(Source.objects.select_related("subscriber"))
+        found: Source | None = rows.filter(pk=self.named(object_id)).first()
         if found is None:
             raise Http404("There is no such source.")
         return found
-
-    def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        request.current_app = self.admin_site.name
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        return TemplateResponse(request, template, shell | context)
 
 
 def _reason(request: HttpRequest) -> str:

@@ -1,16 +1,14 @@
 """Deliveries on the console: listed, looked at and exported. What is done to them is done in `delivery_acts`."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 
 from deliveries.deciders.delivery_address import parse, to_params, to_url
 from deliveries.deciders.delivery_query import DeliveryQuery
@@ -20,7 +18,7 @@ from deliveries.models.replay import Verb
 from deliveries.selectors.delivery_pages import count
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.services.retrying import retry_now
-from webhooks.history_admin import who
+from webhooks.history_admin import fresh, who
 from webhooks.ids import public_id
 from webhooks.services import audit
 
@@ -42,21 +40,18 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
     rows_template = "admin/deliveries/delivery/rows.html"
 
     def get_urls(self) -> list[URLPattern]:
-        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
-            return path(address, self.admin_site.admin_view(view), name=f"deliveries_delivery_{name}")
-
         return [
-            named("counts/", self.counts_view, "counts"),
-            named("newer/", self.newer_view, "newer"),
-            named("choices/", self.choices_view, "choices"),
-            named("export/", self.export_view, "export"),
-            named("act/", self.act_view, "act"),
-            named("views/save/", self.save_view_view, "save_view"),
-            named("views/<uuid:view>/remove/", self.remove_view_view, "remove_view"),
-            named("<path:object_id>/watch/", self.watch_view, "watch"),
-            named("<path:object_id>/retry/", self.retry_view, "retry"),
-            named("<path:object_id>/replay/", self.replay_view, "replay"),
-            named("<path:object_id>/discard/", self.discard_view, "discard"),
+            self.door("counts/", self.counts_view, "counts"),
+            self.door("newer/", self.newer_view, "newer"),
+            self.door("choices/", self.choices_view, "choices"),
+            self.door("export/", self.export_view, "export"),
+            self.door("act/", self.act_view, "act"),
+            self.door("views/save/", self.save_view_view, "save_view"),
+            self.door("views/<uuid:view>/remove/", self.remove_view_view, "remove_view"),
+            self.door("<path:object_id>/watch/", self.watch_view, "watch"),
+            self.door("<path:object_id>/retry/", self.retry_view, "retry"),
+            self.door("<path:object_id>/replay/", self.replay_view, "replay"),
+            self.door("<path:object_id>/discard/", self.discard_view, "discard"),
             *super().get_urls(),
         ]
 
@@ -90,14 +85,14 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
 
     def counts_view(self, request: HttpRequest) -> JsonResponse:
         self.must_view(request)
-        return _fresh({"counts": counts(parse(dict(request.GET.lists())).query, _now())})
+        return fresh({"counts": counts(parse(dict(request.GET.lists())).query, _now())})
 
     def newer_view(self, request: HttpRequest) -> JsonResponse:
         """Rows that came after the one named, as the list draws them."""
         self.must_view(request)
         query = parse(dict(request.GET.lists())).query
         if query.after is None:
-            return _fresh({"rows": "", "count": 0, "after": ""})
+            return fresh({"rows": "", "count": 0, "after": ""})
         try:
             with patience():
                 rows = newer_rows(query, query.after, _now())
@@ -106,12 +101,12 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         latest = public_id("delivery", rows[0].delivery.pk if rows else query.after)
         context = {"rows": rows, "now": _now(), "acts": [request.user.has_perm(ACTS["replay"].permission)]}
         drawn = render_to_string(self.rows_template, context)
-        return _fresh({"rows": drawn, "count": len(rows), "after": latest, "most": PAGE})
+        return fresh({"rows": drawn, "count": len(rows), "after": latest, "most": PAGE})
 
     def choices_view(self, request: HttpRequest) -> JsonResponse:
         """Subscriptions to choose from, where they are too many to write into the page."""
         self.must_view(request)
-        return _fresh({"choices": [[name, public] for _, name, public in subscriptions()]})
+        return fresh({"choices": [[name, public] for _, name, public in subscriptions()]})
 
     def export_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         """Everything that fits, as it was when asked for; recorded before the first byte."""
@@ -179,10 +174,6 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         delivery = self._one(request, object_id)
         shown = page_context(delivery, Wish(), _now(), may_see_payload=False)
         return self.render(request, self.page_template, shown | {"title": "", "acts": []})
-
-
-def _fresh(content: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(content, headers={"Cache-Control": "no-store"})
 
 
 def _now() -> datetime:

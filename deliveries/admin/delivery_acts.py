@@ -54,7 +54,7 @@ class ActingOnDeliveries(History):
 
     def _act_on_one(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
         """Asks, then does it."""
-        self._must(request, act)
+        self.must(request, act.permission)
         delivery = self._one(request, object_id)
         there = reverse("admin:deliveries_delivery_change", args=[delivery.pk])
         if not self._is_answered(request, act, [delivery]):
@@ -69,7 +69,7 @@ class ActingOnDeliveries(History):
         act = ACTS.get(request.POST.get("verb", ""))
         if act is None or request.method != "POST":
             raise PermissionDenied
-        self._must(request, act)
+        self.must(request, act.permission)
         query = parse(_back(request)).query
         there = reverse("admin:deliveries_delivery_changelist") + to_url(query)
         chosen = self._chosen(request)
@@ -142,10 +142,6 @@ class ActingOnDeliveries(History):
             self.message_user(request, left_out, messages.WARNING)
 
     # -- who may, and what is there --------------------------------------------------------------------
-
-    def _must(self, request: HttpRequest, act: Act) -> None:
-        if not request.user.has_perm(act.permission):
-            raise PermissionDenied
 
     def _one(self, request: HttpRequest, object_id: str) -> Delivery:
         return self._found(request, self.named(object_id))

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from deliveries.deciders.delivery_signs import duration, response_tag
 from deliveries.models import Subscription
@@ -25,14 +25,13 @@ class TestingEndpoints(SubscriptionDoors):
     test_template = "admin/deliveries/subscription/test.html"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
         return [
-            path("<path:object_id>/test/", view(self.test_view), name="deliveries_subscription_test"),
+            self.door("<path:object_id>/test/", self.test_view, "test"),
             *super().get_urls(),
         ]
 
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        self._must(request, TEST)
+        self.must(request, TEST)
         subscription = self._one(request, object_id)
         answer = self._send(request, subscription) if request.method == "POST" else None
         context: dict[str, Any] = {
@@ -46,7 +45,7 @@ class TestingEndpoints(SubscriptionDoors):
             "back": page_of(subscription),
             "now": datetime.now(UTC),
         }
-        return self._render(request, self.test_template, context | (_shown(answer) if answer else {}))
+        return self.render(request, self.test_template, context | (_shown(answer) if answer else {}))
 
     def _send(self, request: HttpRequest, subscription: Subscription) -> PingAnswer | None:
         """Nothing when it could not be sent; then a message says why."""
@@ -72,7 +71,7 @@ class TestingEndpoints(SubscriptionDoors):
 
     def _real(self, request: HttpRequest, subscription: Subscription, event_type: str) -> ping.Payload | None:
         """Seen on the page afterwards, so it takes the permission, and opening it is recorded."""
-        self._must(request, "webhooks.view_payload")
+        self.must(request, "webhooks.view_payload")
         payload = last_payload(subscription.pk, event_type)
         if payload is None:
             said = f"None of its newest deliveries is of the type {event_type} and has its body still."

@@ -1,22 +1,20 @@
 """Events on the console: listed, looked at, routed again. Whether something arrived at all is answered here."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 
 from deliveries.deciders.event_query import parse_events
 from deliveries.models import Subscription
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.services.fan_out import missing_of, route_again
-from webhooks.history_admin import History, who
+from webhooks.history_admin import History, fresh, who
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
 from webhooks.services import audit
@@ -35,13 +33,10 @@ class EventAdmin(History):
     actions = None
 
     def get_urls(self) -> list[URLPattern]:
-        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
-            return path(address, self.admin_site.admin_view(view), name=f"webhooks_event_{name}")
-
         return [
-            named("counts/", self.counts_view, "counts"),
-            named("newer/", self.newer_view, "newer"),
-            named("<path:object_id>/route/", self.route_view, "route"),
+            self.door("counts/", self.counts_view, "counts"),
+            self.door("newer/", self.newer_view, "newer"),
+            self.door("<path:object_id>/route/", self.route_view, "route"),
             *super().get_urls(),
         ]
 
@@ -61,14 +56,14 @@ class EventAdmin(History):
 
     def counts_view(self, request: HttpRequest) -> JsonResponse:
         self.must_view(request)
-        return _fresh({"counts": counts(parse_events(dict(request.GET.lists())).query, _now())})
+        return fresh({"counts": counts(parse_events(dict(request.GET.lists())).query, _now())})
 
     def newer_view(self, request: HttpRequest) -> JsonResponse:
         """Rows that came after the one named, as the list draws them."""
         self.must_view(request)
         query = parse_events(dict(request.GET.lists())).query
         if query.after is None:
-            return _fresh({"rows": "", "count": 0, "after": ""})
+            return fresh({"rows": "", "count": 0, "after": ""})
         try:
             with patience():
                 rows = newer_rows(query, query.after, _now())
@@ -76,7 +71,7 @@ class EventAdmin(History):
             return JsonResponse({"error": "slow"}, status=503)
         latest = public_id("event", rows[0].event.pk if rows else query.after)
         drawn = render_to_string("admin/webhooks/event/rows.html", {"rows": rows, "now": _now()})
-        return _fresh({"rows": drawn, "count": len(rows), "after": latest, "most": PAGE})
+        return fresh({"rows": drawn, "count": len(rows), "after": latest, "most": PAGE})
 
     def change_view(
         self,
@@ -139,10 +134,6 @@ class EventAdmin(History):
         if event is None:
             raise Http404("There is no such event.")
         return event
-
-
-def _fresh(content: dict[str, Any]) -> JsonResponse:
-    return JsonResponse(content, headers={"Cache-Control": "no-store"})
 
 
 def _now() -> datetime:

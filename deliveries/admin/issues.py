@@ -1,20 +1,16 @@
 """Issues on the console: dead letters by how they failed: listed and looked at. Acts are in `issue_acts`."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from deliveries.deciders.issue_query import IssueQuery, ParsedIssues, parse_issues
 from deliveries.models import Issue
-from webhooks.ids import parse_id, public_id
+from webhooks.history_admin import fresh
+from webhooks.ids import public_id
 from webhooks.models import AuditEntry
 
 from .issue_acts import ActingOnIssues, may_act
@@ -29,26 +25,23 @@ class IssueAdmin(ActingOnIssues):
     list_template = "admin/deliveries/issue/list.html"
 
     def get_urls(self) -> list[URLPattern]:
-        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
-            return path(address, self.admin_site.admin_view(view), name=f"deliveries_issue_{name}")
-
         return [
-            named("counts/", self.counts_view, "counts"),
-            named("act/<slug:verb>/", self.act_view, "act"),
+            self.door("counts/", self.counts_view, "counts"),
+            self.door("act/<slug:verb>/", self.act_view, "act"),
             *super().get_urls(),
         ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self._must_look(request)
+        self.must_look(request)
         parsed = parse_issues(dict(request.GET.lists()))
         return self._shown(request, {"title": "Issues"} | issues_context(parsed, _now()))
 
     def counts_view(self, request: HttpRequest) -> JsonResponse:
-        self._must_look(request)
+        self.must_look(request)
         query = parse_issues(dict(request.GET.lists())).query
-        return JsonResponse({"counts": issue_figures(query, _now())}, headers={"Cache-Control": "no-store"})
+        return fresh({"counts": issue_figures(query, _now())})
 
     def change_view(
         self,
@@ -58,25 +51,16 @@ class IssueAdmin(ActingOnIssues):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """One issue in whatever state it is, with what people did to it."""
-        self._must_look(request)
-        try:
-            key = parse_id("issue", unquote(object_id))
-        except ValueError:
-            raise Http404("There is no such issue.") from None
+        self.must_look(request)
+        key = self.named(object_id)
         context = issues_context(ParsedIssues(query=IssueQuery(issue=key, tab="")), _now())
         if not context["rows"] and not context["is_slow"]:
             raise Http404("There is no such issue.")
         name = next((f"{row.words} at {row.issue.subscription.name}" for row in context["rows"]), "Issue")
         return self._shown(request, context | {"title": name, "one": key, "done": _done_to(request, key)})
 
-    def _must_look(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
-            raise PermissionDenied
-
     def _shown(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-        request.current_app = self.admin_site.name
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "may": may_act(request)}
-        return TemplateResponse(request, self.list_template, shell | context)
+        return self.render(request, self.list_template, context | {"may": may_act(request)})
 
 
 def _done_to(request: HttpRequest, key: Any) -> list[AuditEntry]:

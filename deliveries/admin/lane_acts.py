@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from deliveries.models import Circuit, Hold, Lane, Subscription
 from deliveries.services import circuits, subscriptions
@@ -124,17 +124,16 @@ class ActingOnLanes(SubscriptionDoors):
     ask_template = "admin/deliveries/subscription/ask.html"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
         return [
-            path("act/", view(self.act_on_many_view), name="deliveries_subscription_act_on_many"),
-            path("<path:object_id>/do/<slug:name>/", view(self.act_view), name="deliveries_subscription_act"),
+            self.door("act/", self.act_on_many_view, "act_on_many"),
+            self.door("<path:object_id>/do/<slug:name>/", self.act_view, "act"),
             *super().get_urls(),
         ]
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Asks, then does it; what needs no answer is done by its button."""
         act = _act(name)
-        self._must(request, act.permission)
+        self.must(request, act.permission)
         subscription = self._one(request, object_id)
         if not self._is_answered(request, act):
             return self._ask(request, act, [subscription], back=page_of(subscription))
@@ -143,7 +142,7 @@ class ActingOnLanes(SubscriptionDoors):
 
     def act_on_many_view(self, request: HttpRequest) -> HttpResponse:
         act = _act(request.POST.get("name", ""), among=ON_MANY)
-        self._must(request, act.permission)
+        self.must(request, act.permission)
         chosen = self._chosen(request)
         if not 1 <= len(chosen) <= AT_ONCE:
             said = (
@@ -195,7 +194,7 @@ class ActingOnLanes(SubscriptionDoors):
             "back": back,
             "is_list": is_list,
         }
-        return self._render(request, self.ask_template, context)
+        return self.render(request, self.ask_template, context)
 
     def _do(self, request: HttpRequest, act: Act, chosen: Iterable[Subscription]) -> Told:
         told = Told()

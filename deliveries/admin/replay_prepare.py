@@ -91,7 +91,7 @@ class Preparing(History):
             "now": now,
             **_addresses(choice),
         }
-        return self._show(request, self.prepare_template, context)
+        return self.render(request, self.prepare_template, context)
 
     def _estimate(self, choice: Choice, now: datetime) -> tuple[Estimate, str]:
         """What is found, or why nothing can be said."""
@@ -137,9 +137,6 @@ class Preparing(History):
         level = messages.SUCCESS if verdict.is_done else messages.WARNING
         self.message_user(request, verdict.sentence, level)
         return redirect(reverse("admin:deliveries_replay_change", args=[verdict.replay_id]))
-
-    def _show(self, request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
-        raise NotImplementedError
 
 
 def prepare_address(choice: Choice) -> str:

@@ -7,21 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 
 from deliveries.deciders.delivery_signs import duration, response_tag
 from deliveries.models import Delivery, Replay
 from deliveries.models.replay import ReplayState, Verb
 from deliveries.selectors.replay_progress import Progress, lanes_of
 from deliveries.services import replays
-from webhooks.history_admin import who
+from webhooks.history_admin import fresh, who
 from webhooks.ids import parse_id, public_id
 
 from .delivery_list import subscriptions
@@ -64,17 +61,14 @@ class ReplayAdmin(Preparing):
     def get_urls(self) -> list[URLPattern]:
         """Only ours: Django's pages would list and show the columns."""
 
-        def named(address: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
-            return path(address, self.admin_site.admin_view(view), name=f"deliveries_replay_{name}")
-
         return [
-            named("", self.changelist_view, "changelist"),
-            named("add/", self.add_view, "add"),  # which says that nobody may
-            named("prepare/", self.prepare_view, "prepare"),
-            named("<path:object_id>/state/", self.state_view, "state"),
-            named("<path:object_id>/do/<slug:name>/", self.act_view, "act"),
-            named("<path:object_id>/delete/", self.delete_view, "delete"),  # nor this
-            named("<path:object_id>/", self.progress_view, "change"),
+            self.door("", self.changelist_view, "changelist"),
+            self.door("add/", self.add_view, "add"),  # which says that nobody may
+            self.door("prepare/", self.prepare_view, "prepare"),
+            self.door("<path:object_id>/state/", self.state_view, "state"),
+            self.door("<path:object_id>/do/<slug:name>/", self.act_view, "act"),
+            self.door("<path:object_id>/delete/", self.delete_view, "delete"),  # nor this
+            self.door("<path:object_id>/", self.progress_view, "change"),
         ]
 
     # -- the list ---------------------------------------------------------------------------------------
@@ -82,7 +76,7 @@ class ReplayAdmin(Preparing):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self._must_view(request)
+        self.must_view(request)
         rows = Replay.objects.order_by("-pk")
         if before := _cursor(request.GET.get("before", "")):
             rows = rows.filter(pk__lt=before)
@@ -97,12 +91,12 @@ class ReplayAdmin(Preparing):
             "may": request.user.has_perm(MAY[Verb.REPLAY]),
             "now": now,
         }
-        return self._show(request, self.list_template, context)
+        return self.render(request, self.list_template, context)
 
     # -- one --------------------------------------------------------------------------------------------
 
     def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        self._must_view(request)
+        self.must_view(request)
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         if object_id.endswith("/change"):  # where Django would have it
@@ -131,18 +125,18 @@ class ReplayAdmin(Preparing):
             **_fragments(found),
             "now": now,
         }
-        return self._show(request, self.page_template, context)
+        return self.render(request, self.page_template, context)
 
     def state_view(self, request: HttpRequest, object_id: str) -> JsonResponse:
         """What the page asks every other second."""
-        self._must_view(request)
+        self.must_view(request)
         found = replays.progress(self._one(object_id), datetime.now(UTC))
         html = {
             name: render_to_string(f"admin/deliveries/replay/{name}.html", _fragments(found))
             for name in ("chart", "failures")
         }
         content = _live(found) | html | {"done": _is_over(found.replay), "state": found.replay.state}
-        return JsonResponse(content, headers={"Cache-Control": "no-store"})
+        return fresh(content)
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         if request.method != "POST":
@@ -177,24 +171,11 @@ class ReplayAdmin(Preparing):
 
     # -- who may, and what is there -----------------------------------------------------------------------
 
-    def _must_view(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-
     def _one(self, object_id: str) -> Replay:
-        try:
-            key = parse_id("replay", unquote(object_id))
-        except ValueError:
-            raise Http404("There is no such replay.") from None
-        replay = Replay.objects.filter(pk=key).first()
+        replay = Replay.objects.filter(pk=self.named(object_id)).first()
         if replay is None:
             raise Http404("There is no such replay.")
         return replay
-
-    def _show(self, request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
-        request.current_app = self.admin_site.name
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        return TemplateResponse(request, template, {**shell, **context})
 
 
 def _row(replay: Replay, names: Mapping[UUID, str], now: datetime) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from deliveries.models import Subscription
 from deliveries.selectors.subscription_story import live_secrets
@@ -36,19 +36,14 @@ class RotatingSecrets(SubscriptionDoors):
     end_template = "admin/deliveries/subscription/end_overlap.html"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
         return [
-            path("<path:object_id>/rotate/", view(self.rotate_view), name="deliveries_subscription_rotate"),
-            path(
-                "<path:object_id>/end-overlap/",
-                view(self.end_overlap_view),
-                name="deliveries_subscription_end_overlap",
-            ),
+            self.door("<path:object_id>/rotate/", self.rotate_view, "rotate"),
+            self.door("<path:object_id>/end-overlap/", self.end_overlap_view, "end_overlap"),
             *super().get_urls(),
         ]
 
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        self._must(request, ROTATE)
+        self.must(request, ROTATE)
         subscription = self._one(request, object_id)
         if request.method != "POST":
             return self._rotation(request, subscription, {})
@@ -73,7 +68,7 @@ class RotatingSecrets(SubscriptionDoors):
         return self._rotation(request, subscription, {}, plain=plain)
 
     def end_overlap_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        self._must(request, ROTATE)
+        self.must(request, ROTATE)
         subscription = self._one(request, object_id)
         replaced = [each for each in live_secrets(subscription.pk, _now()) if each.expires_at]
         if request.method == "POST" and reason_in(request):
@@ -96,7 +91,7 @@ class RotatingSecrets(SubscriptionDoors):
             "back": page_of(subscription),
             "now": _now(),
         }
-        return self._render(request, self.end_template, context)
+        return self.render(request, self.end_template, context)
 
     def _rotation(
         self, request: HttpRequest, subscription: Subscription, problems: Mapping[str, str], plain: str = ""
@@ -117,7 +112,7 @@ class RotatingSecrets(SubscriptionDoors):
             "back": page_of(subscription),
             "now": _now(),
         }
-        return self._render(request, self.rotate_template, context, status=400 if problems else 200)
+        return self.render(request, self.rotate_template, context, status=400 if problems else 200)
 
 
 def _problems(asked: Mapping[str, str]) -> dict[str, str]:

@@ -4,10 +4,9 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from deliveries.deciders import retry
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
@@ -41,11 +40,7 @@ class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
     readonly_fields = ("header_names", "schedule", "thresholds")
 
     def get_urls(self) -> list[URLPattern]:
-        edit = self.admin_site.admin_view(self.edit_view)
-        return [
-            path("<path:object_id>/edit/", edit, name="deliveries_subscription_edit"),
-            *super().get_urls(),
-        ]
+        return [self.door("<path:object_id>/edit/", self.edit_view, "edit"), *super().get_urls()]
 
     # -- the list, and the page of one -----------------------------------------------------------------
 
@@ -53,8 +48,7 @@ class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Not Django's list: that cannot sort by what rollups say."""
-        self._must_view(request)
-        _must_look(request)
+        self.must_look(request)
         try:
             with patience():
                 shown = list_context(read(request.GET.dict()), datetime.now(UTC))
@@ -62,7 +56,7 @@ class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
             return self._too_slow(request, "Subscriptions")
         acts = [ACTS[name] for name in ON_MANY if request.user.has_perm(ACTS[name].permission)]
         context = {"title": "Subscriptions", "acts": acts, "may_add": self.has_add_permission(request)}
-        return self._render(request, self.list_template, shown | context)
+        return self.render(request, self.list_template, shown | context)
 
     def change_view(
         self,
@@ -72,18 +66,17 @@ class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Looked at here; the form is behind *Edit*."""
-        self._must_view(request)
-        _must_look(request)
+        self.must_look(request)
         subscription = self._one(request, object_id)
         try:
             with patience():
                 shown = page_context(subscription, Wish.read(request.GET), datetime.now(UTC))
         except TooSlow:
             return self._too_slow(request, subscription.name)
-        return self._render(request, self.page_template, shown | self._buttons(request, subscription))
+        return self.render(request, self.page_template, shown | self._buttons(request, subscription))
 
     def _too_slow(self, request: HttpRequest, title: str) -> HttpResponse:
-        return self._render(request, self.slow_template, {"title": title}, status=503)
+        return self.render(request, self.slow_template, {"title": title}, status=503)
 
     def _buttons(self, request: HttpRequest, subscription: Subscription) -> dict[str, Any]:
         """Of the acts those that would change something and that this person may do."""
@@ -102,7 +95,7 @@ class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
     # -- the form --------------------------------------------------------------------------------------
 
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        self._must(request, CHANGE)
+        self.must(request, CHANGE)
         subscription = self._one(request, object_id)
         try:
             return super().change_view(request, str(subscription.pk), extra_context=_only_save(subscription))
@@ -172,11 +165,6 @@ def _only_save(subscription: Subscription) -> dict[str, Any]:
         "show_save_and_add_another": False,
         "show_save_and_continue": False,
     }
-
-
-def _must_look(request: HttpRequest) -> None:
-    if request.method not in ("GET", "HEAD"):
-        raise PermissionDenied
 
 
 def _replay_address(subscription: Subscription) -> str:

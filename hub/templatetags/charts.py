@@ -71,12 +71,6 @@ def bars(title: str, values: Sequence[int], tone: str = "bad") -> str:
 
 
 @register.simple_tag
-def strip_of(values: Sequence[int], title: str) -> str:
-    """Bars of a word's size, for pages that know numbers and no charts."""
-    return chart(strip(title=title, values=values, height=24))
-
-
-@register.simple_tag
 def throughput(per_second: Sequence[int], name: str) -> str:
     """What went through in each of the last seconds, the oldest first."""
     labels = [f"−{len(per_second) - number} s" for number in range(len(per_second))]
