@@ -140,14 +140,14 @@ def test_pages_follow_each_other_by_key_and_lead_back(chief: Client) -> None:
     )
     newest = list(Issue.objects.order_by("-last_seen_at", "-pk"))
     first = chief.get(LIST).context
-    assert [row.issue for row in first["rows"]] == newest[:50]
+    assert [row.issue for row in first["rows"]] == newest[:40]
     second = chief.get(LIST + first["older"]).context
-    assert [row.issue for row in second["rows"]] == newest[50:100]
+    assert [row.issue for row in second["rows"]] == newest[40:80]
     third = chief.get(LIST + second["older"]).context
-    assert [row.issue for row in third["rows"]] == newest[100:]
+    assert [row.issue for row in third["rows"]] == newest[80:]
     assert (first["newer"], third["older"]) == ("", "")
     back = chief.get(LIST + third["newer"]).context
-    assert [row.issue for row in back["rows"]] == newest[50:100]
+    assert [row.issue for row in back["rows"]] == newest[40:80]
 
 
 def test_the_page_asks_the_same_questions_of_3_rows_and_of_40(chief: Client) -> None:

@@ -33,7 +33,7 @@ from deliveries.selectors.patience import TooSlow, patience
 
 from .replay_prepare import prepare_address
 
-PAGE = 50
+PAGE = 40  # two lines each: as long as fifty deliveries
 NOTHING: Final = (0,) * STRIP_HOURS
 
 
