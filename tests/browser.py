@@ -121,7 +121,7 @@ def enter(visitor: Console, user: User) -> None:
 
 def _watched(context: BrowserContext, base: str) -> Console:
     page = context.new_page()
-    page.set_default_timeout(5_000)
+    page.set_default_timeout(15_000)
     console = Console(page=page, base=base)
 
     def said(message: ConsoleMessage) -> None:

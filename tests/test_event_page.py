@@ -1,5 +1,6 @@
 """One event's page: what came and who vouches for it, whether it was known, what caused it and what it caused."""
 
+import hmac
 import json
 import re
 import time
@@ -13,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from deliveries.models import Cascade
 from tests import make
 from tests.callers import browser
-from webhooks.ids import public_id
+from webhooks.ids import parse_id, public_id
 from webhooks.models import AuditEntry, Event, EventBody
 from webhooks.services.sources import create_source
 
@@ -93,6 +94,23 @@ def test_whether_it_was_known_is_told_with_its_repeats_and_conflicts(chief: Clie
     Client().post("/in/shop", b"[1]", content_type="application/json")
     unnamed = Event.objects.exclude(external_id="a").get()
     assert "Known by its body fingerprint" in text(chief.get(page(unnamed)))
+
+
+def test_a_body_that_came_before_under_another_id_is_pointed_out_where_no_id_is_signed(chief: Client) -> None:
+    secret = "a secret of github"
+    create_source(name="Forge", slug="forge", scheme="github", secret=secret, actor="ada")
+
+    def send(name: str, body: bytes) -> Event:
+        signature = f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"
+        headers = {"x-github-delivery": name, "x-github-event": "push", "x-hub-signature-256": signature}
+        answer = Client().post("/in/forge", body, content_type="application/json", headers=headers)
+        return Event.objects.get(pk=parse_id("event", answer.json()["event"]))
+
+    first, other = send("a", b'{"n": 1}'), send("b", b'{"n": 2}')
+    again = send("c", b'{"n": 1}')
+    assert [twin.event_id for twin in chief.get(page(again)).context["twins"]] == [first.pk]
+    assert "under another id, and its sender signs no id" in text(chief.get(page(again)))
+    assert [chief.get(page(each)).context["twins"] for each in (first, other)] == [[], []]
 
 
 def test_cause_and_effects_are_links(chief: Client) -> None:

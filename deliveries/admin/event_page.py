@@ -51,12 +51,14 @@ def page_context(event: Event, wish: Wish, now: datetime, *, may_see_payload: bo
     content, deliveries = story.content_of(event), story.deliveries_of(event)
     body = bytes(content.body) if content else None
     told = told_of([event.pk], held_lanes())[event.pk]
+    key = story.key_of(event, body)
     return {
         "event": event,
         "status_words": STATUS_WORDS[EventStatus(event.state)],
         "told": told,
         "some": some_of(told),
-        "key": story.key_of(event, body),
+        "key": key,
+        "twins": story.twins_of(event, key),
         "business_keys": story.business_keys_of(event),
         "conflicts": story.conflicts_of(event) if told.conflicts else [],
         "rows": shown_rows(deliveries, held_lanes(), DeliveryQuery()),

@@ -1,13 +1,17 @@
 """Reads what one event's page tells: its key, its bytes, what caused it, what it caused. Bounded and by index."""
 
 import hashlib
+from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q
 
 from deliveries.models import Cascade, Delivery
 from webhooks.deciders.sameness import digest_of
-from webhooks.deciders.schemes import UnknownScheme, scheme
+from webhooks.deciders.schemes import SCHEMES, UnknownScheme, scheme
+from webhooks.ids import first_id_at
 from webhooks.models import BusinessKey, Event, EventBody, EventKey, KeyKind, Refusal
 
 from .delivery_story import brief
@@ -15,6 +19,8 @@ from .delivery_story import brief
 MOST_DELIVERIES = 100
 MOST_CAUSED = 20
 MOST_CONFLICTS = 20
+MOST_TWINS = 3
+LOOKED_THROUGH = 5_000  # keys before an event's own, for the same body
 
 
 def content_of(event: Event) -> EventBody | None:
@@ -29,6 +35,19 @@ def key_of(event: Event, body: bytes | None) -> EventKey | None:
         wanted |= Q(kind=KeyKind.FINGERPRINT, digest=_fingerprint(event, body))
     keys = EventKey.objects.filter(wanted, source_id=event.source_id, event_id=event.pk)
     return keys.order_by("kind").first()
+
+
+def twins_of(event: Event, key: EventKey | None) -> list[EventKey]:
+    """What brought the very same body shortly before, under an id that its sender did not sign either."""
+    row = SCHEMES.get(event.source.scheme)
+    if key is None or row is None or row.guards_id:
+        return []
+    since = first_id_at(key.first_seen_at - timedelta(seconds=settings.HUB_FINGERPRINT_WINDOW_S))
+    before = EventKey.objects.filter(pk__lt=key.pk, pk__gte=since, source_id=event.source_id)
+    looked = before.order_by("-pk").only("event_id", "body_digest", "first_seen_at")[:LOOKED_THROUGH]
+    digest = bytes(key.body_digest)
+    found = (each for each in looked if bytes(each.body_digest) == digest and each.event_id != event.pk)
+    return list(islice(found, MOST_TWINS))
 
 
 def business_keys_of(event: Event) -> list[BusinessKey]:

@@ -102,5 +102,12 @@ class Scheme:
         return self.kind not in (Kind.NONE, Kind.SNS, Kind.PAYPAL)
 
     @property
+    def guards_id(self) -> bool:
+        """Whether what is signed holds the id, so that nobody can send a genuine body under another."""
+        first = next(iter(self.id_sources), "")
+        is_signed = self.kind is Kind.STANDARD_WEBHOOKS or f"{{{first}}}" in self.signed
+        return is_signed or not first.startswith("header:")
+
+    @property
     def needs_certificate(self) -> bool:
         return self.kind in (Kind.SNS, Kind.PAYPAL)
