@@ -30,6 +30,13 @@ def test_json_is_laid_out_and_nothing_in_it_is_changed(body: bytes, expected: st
     assert (show(body).kind, laid_out(body)) == ("json", expected)
 
 
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_a_secret_that_its_provider_sends_in_the_body_is_not_shown(is_raw: bool) -> None:
+    shown = show(b'{"value":[{"clientState" : "se\\"cret","id":"clientState"}]}', raw=is_raw)
+    told = "".join(piece.text for piece in shown.pieces)
+    assert "cret" not in told and told.count("••••••") == 1 and told.count("clientState") == 2
+
+
 def test_each_piece_says_what_it_is_and_digits_in_a_text_are_no_number() -> None:
     assert show(b'{"id 1":"2",  "n":3,"t":true}').pieces == [
         Piece("", "{\n  "), Piece("key", '"id 1"'), Piece("", ": "), Piece("string", '"2"'), Piece("", ",\n  "),

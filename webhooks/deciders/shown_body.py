@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
+from .redaction import mask_body
+
 SHOWN = 65_536  # bytes; the rest is loaded when asked for
 LONGEST_LAID_OUT = (
     262_144  # bytes; longer JSON is shown as it came, since every piece is an element of the page
@@ -38,10 +40,11 @@ def show(body: bytes, *, whole: bool = False, raw: bool = False) -> ShownBody:
     if not body:
         return ShownBody(kind="empty", size=0)
     is_cut = len(body) > SHOWN and not whole
-    text = _text(body, is_cut)
+    open_body = mask_body(body)
+    text = _text(open_body, is_cut)
     if text is None:
         return ShownBody(kind="binary", size=len(body), digest=sha256(body).hexdigest())
-    pieces = None if is_cut or len(body) > LONGEST_LAID_OUT else _laid_out(body)
+    pieces = None if is_cut or len(body) > LONGEST_LAID_OUT else _laid_out(open_body)
     if pieces is None or raw:
         return ShownBody(
             kind="text", size=len(body), pieces=[Piece("", text)], is_cut=is_cut, is_json=pieces is not None
