@@ -126,6 +126,15 @@ def test_cause_and_effects_are_links(chief: Client) -> None:
     assert page(child) in chief.get(page(root)).content.decode()
 
 
+def test_a_delivery_of_a_cascade_leads_to_it(chief: Client) -> None:
+    root = make.event(type="order.placed", state="routed")
+    delivery = make.delivery(make.subscription(), root)
+    address = f"/admin/deliveries/delivery/{delivery.pk}/change/"
+    assert chief.get(address).context["cascade"] is None
+    Cascade.objects.create(trace_id=root.trace_id, root=root, events=2, depth=1)
+    assert f"/admin/deliveries/cascade/{root.trace_id}/change/" in chief.get(address).content.decode()
+
+
 def test_the_page_asks_as_much_for_one_delivery_as_for_thirty(chief: Client) -> None:
     event = make.event(state="routed")
 

@@ -16,6 +16,7 @@ from deliveries.models import Attempt, Delivery, Exchange, Phase
 from deliveries.selectors import delivery_story as story
 from deliveries.selectors.delivery_filters import held_lanes
 from deliveries.selectors.endpoints import endpoints_now
+from deliveries.selectors.event_story import cascade_of
 from deliveries.services.defaults import schedule_of
 from webhooks.deciders.shown_body import ShownBody, show
 
@@ -92,6 +93,7 @@ def page_context(delivery: Delivery, wish: Wish, now: datetime, *, may_see_paylo
         "hidden_attempts": max(delivery.attempts - len(attempts), 0),
         "siblings": shown_rows(story.siblings_of(delivery), held, DeliveryQuery()),
         "most_siblings": story.MOST_SIBLINGS,
+        "cascade": cascade_of(delivery.event.trace_id),
         "notices": notices,
         "now": now,
         "is_watched": bool(delivery.due_at)
