@@ -192,11 +192,10 @@ def _make_missing(missing: Sequence[Waiting], now: datetime) -> dict[int, UUID]:
     """The deliveries of events that were never owed to the subscription; not of one that was routed to it meanwhile."""
     if not missing:
         return {}
-    columns = ("pk", "source_id", "event_type", "external_id", "size", "entity", "entity_version")
     ids = {each.event_id for each in missing}
     events = {
         row[0]: Arrived(*row)
-        for row in Event.objects.filter(pk__in=ids, content__isnull=False).values_list(*columns)
+        for row in Event.objects.filter(pk__in=ids, content__isnull=False).values_list(*Arrived._fields)
     }
     there = _pairs(missing)
     wanted = _wanted({each.lane_id for each in missing})

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -91,11 +92,14 @@ def estimate(choice: Choice, now: datetime) -> Estimate:
     """`choice` should be frozen, or the parts may not add up. Raises never_attempted.TooMany."""
     found = statement(choice, now)
     groups = _groups(found) if found else []
-    count = sum(number for *_, number in groups)
+    count = sum(
+        number for *_, number in groups
+    )  # each question reads all that is chosen, so there are few of them
     reasons = _left_out(choice, now, count - sum(n for *_, has, n in groups if not has))
     if found is None or not count:
         return Estimate(left_out=reasons)
-    types = _types(found)
+    types = _types(groups)
+    first, last = _ends(found)
     return Estimate(
         count=count,
         missing=sum(number for *_, has_delivery, number in groups if not has_delivery),
@@ -105,8 +109,8 @@ def estimate(choice: Choice, now: datetime) -> Estimate:
         subscriptions=_subscriptions(groups),
         left_out=reasons,
         overtaken=0 if choice.newest_only or choice.is_discard else _overtaken(choice, now),
-        first=_samples(found, "event_id, subscription_id"),
-        last=_samples(found, "event_id DESC, subscription_id DESC")[::-1],
+        first=first,
+        last=last,
     )
 
 
@@ -123,25 +127,27 @@ def _rows(found: Statement, question: str) -> list[tuple[Any, ...]]:
 
 
 def _groups(found: Statement) -> list[tuple[Any, ...]]:
-    by = "last_outcome, last_status, subscription_id, delivery_id IS NOT NULL"
+    by = "last_outcome, last_status, subscription_id, event_type, delivery_id IS NOT NULL"
     return _rows(found, f"SELECT {by}, count(*) FROM chosen GROUP BY {by}")  # noqa: S608 (names of our own)
 
 
 def _failures(groups: Sequence[tuple[Any, ...]]) -> list[Failure]:
     totals: Counter[tuple[str, int | None]] = Counter()
-    for outcome, status, _, _, number in groups:
+    for outcome, status, _, _, _, number in groups:
         totals[outcome, status] += number
     return [Failure(outcome=o, status=s, count=number) for (o, s), number in totals.most_common()]
 
 
-def _types(found: Statement) -> list[tuple[str, int]]:
-    question = "SELECT event_type, count(*) FROM chosen GROUP BY event_type ORDER BY 2 DESC, 1"
-    return [(str(name), int(number)) for name, number in _rows(found, f"{question} LIMIT {MOST_TYPES}")]
+def _types(groups: Sequence[tuple[Any, ...]]) -> list[tuple[str, int]]:
+    totals: Counter[str] = Counter()
+    for _, _, _, name, _, number in groups:
+        totals[str(name)] += int(number)
+    return sorted(totals.items(), key=lambda each: (-each[1], each[0]))[:MOST_TYPES]
 
 
 def _subscriptions(groups: Sequence[tuple[Any, ...]]) -> list[To]:
     totals: Counter[UUID] = Counter()
-    for _, _, subscription, _, number in groups:
+    for _, _, subscription, _, _, number in groups:
         totals[_uuid(subscription)] += number
     rows = Subscription.objects.filter(pk__in=totals).values_list(
         "pk", "name", "rate_per_s", "lane__hold", "lane__circuit"
@@ -161,20 +167,31 @@ def _trouble(hold: str, circuit: str) -> str:
     return {Circuit.OPEN: "circuit open", Circuit.HALF_OPEN: "circuit half-open"}.get(Circuit(circuit), "")
 
 
-def _samples(found: Statement, order: str) -> list[Sample]:
-    question = f"SELECT {', '.join(COLUMNS)} FROM chosen ORDER BY {order} LIMIT {SAMPLED}"  # noqa: S608
-    return [
-        Sample(
-            event_id=_uuid(event),
-            subscription_id=_uuid(subscription),
-            delivery_id=_uuid(delivery) if delivery else None,
-            event_type=event_type,
-            outcome=outcome,
-            status=status,
-            at=_made_at(_uuid(event)),
-        )
-        for event, subscription, delivery, event_type, outcome, status in _rows(found, question)
+def _ends(found: Statement) -> tuple[list[Sample], list[Sample]]:
+    """The first and the last few, each in order."""
+    ends = [
+        f"SELECT * FROM (SELECT {end} AS place, {', '.join(COLUMNS)} FROM chosen"  # noqa: S608 (names of our own)
+        f" ORDER BY event_id {order}, subscription_id {order} LIMIT {SAMPLED}) AS end_{end}"
+        for end, order in enumerate(("ASC", "DESC"))
     ]
+    rows = _rows(found, " UNION ALL ".join(ends))
+    first, last = ([_sample(*row) for place, *row in rows if place == end] for end in (0, 1))
+    by_event = attrgetter("event_id", "subscription_id")
+    return sorted(first, key=by_event), sorted(last, key=by_event)
+
+
+def _sample(
+    event: Any, subscription: Any, delivery: Any, event_type: str, outcome: str, status: int | None
+) -> Sample:
+    return Sample(
+        event_id=_uuid(event),
+        subscription_id=_uuid(subscription),
+        delivery_id=_uuid(delivery) if delivery else None,
+        event_type=event_type,
+        outcome=outcome,
+        status=status,
+        at=_made_at(_uuid(event)),
+    )
 
 
 def _overtaken(choice: Choice, now: datetime) -> int:
