@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from deliveries.deciders.delivery_address import to_params
+from deliveries.deciders.delivery_query import DeliveryQuery
 from deliveries.models import (
     Alert,
     Attempt,
@@ -30,7 +33,9 @@ from deliveries.models import (
     Lane,
     Replay,
     ReplayItem,
+    ReplayLane,
     RouteRevision,
+    SavedView,
     Seat,
     Tally,
 )
@@ -42,7 +47,8 @@ from tests import make
 from tests.callers import browser
 from tests.walk import addresses, things_missing
 from webhooks.ids import uuid7
-from webhooks.models import EventKey, Handshake, Refusal, SourceSecret
+from webhooks.models import BusinessKey, EventKey, Handshake, ReceiptRollup, Refusal, SourceSecret
+from webhooks.services import audit
 from webhooks.services.keys import create_api_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,7 +112,14 @@ def one_of_each() -> None:
     Handshake.objects.create(source=source, name="x", first_seen_at=now, last_seen_at=now, last_status=200)
     key = {"digest": uuid7().bytes * 2, "body_digest": uuid7().bytes * 2, "event_id": events[0].pk}
     EventKey.objects.create(source=source, kind="id", **key, first_seen_at=now, last_seen_at=now)
+    BusinessKey.objects.create(event=events[0], name="order", value="1")
+    ReceiptRollup.objects.create(starts_at=now, source_id=source.pk, verdict="accepted", count=1, last_at=now)
+    ReplayLane.objects.create(replay=replay, subscription=lane, total=1)
+    SavedView.objects.create(name="Mine", owner=User.objects.create(username="bob"))
+    Group.objects.create(name="Night shift")
     create_api_key(role="viewer", name="reader")
+    criteria = to_params(DeliveryQuery(subscriptions=(lane.pk,)))
+    audit.record(actor="ada", verb="export", object_kind="delivery", object_id="", criteria=criteria)
     sample(now)
 
 
