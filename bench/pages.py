@@ -18,6 +18,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 
+from bench import freeze
 from bench.extent import Extent
 from bench.figures import Figure
 from bench.stage import BenchFailed
@@ -41,6 +42,7 @@ def run(extent: Extent) -> Iterator[Figure]:
     user = _somebody()
     try:
         yield from _measured(extent, _cookie(user))
+        yield from freeze.run(extent.rounds)
     finally:
         user.delete()
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.urls import NoReverseMatch, reverse
 
-from deliveries.models import Attempt, Delivery, DeliveryState, Issue, Replay, Subscription
+from deliveries.models import Attempt, Cascade, Delivery, DeliveryState, Issue, Replay, Subscription
 from webhooks.ids import first_id_at, public_id
 from webhooks.models import Event, Refusal, Source
 
@@ -83,10 +83,12 @@ PAGES = (
     _list("events", "webhooks_event"),
     _list("events, a sender's id", "webhooks_event", "q={external}"),
     _one("one event", "webhooks_event"),
-    Page(what="cascade of an event", view="webhooks_event_cascade", of="webhooks_event"),
+    _list("events, duplicates", "webhooks_event", "tab=duplicates"),
+    _list("events, one type, deep", "webhooks_event", "type={type}&before={deep_event}"),
     _list("refusals", "webhooks_refusal"),
     _one("one refusal", "webhooks_refusal"),
     _list("cascades", "deliveries_cascade"),
+    _one("one cascade", "deliveries_cascade"),
     _list("attempts", "deliveries_attempt"),
     _one("one attempt", "deliveries_attempt"),
     _list("subscriptions", "deliveries_subscription"),
@@ -122,6 +124,7 @@ def _things() -> Mapping[str, object]:
     found = {
         "deliveries_delivery": dead.first(),
         "deliveries_issue": Issue.objects.order_by("-last_seen_at").values_list("pk", flat=True).first(),
+        "deliveries_cascade": Cascade.objects.order_by("-events").values_list("pk", flat=True).first(),
         "deliveries_replay": Replay.objects.order_by("-pk").values_list("pk", flat=True).first(),
         "deliveries_subscription": Subscription.objects.order_by("pk").values_list("pk", flat=True).first(),
         "deliveries_attempt": Attempt.objects.order_by("-pk").values_list("pk", flat=True).first(),
@@ -142,6 +145,7 @@ def _words() -> Mapping[str, str]:
     quarter = (now - timedelta(days=3)).replace(minute=15, second=0, microsecond=0)
     return {
         "deep": public_id("delivery", first_id_at(now - timedelta(days=25))),
+        "deep_event": public_id("event", first_id_at(now - timedelta(days=25))),
         "newest": public_id("delivery", newest),
         "subscription": public_id("subscription", dead.subscription_id),
         "source": dead.source.slug,
