@@ -64,6 +64,11 @@ class Filters:
     def whole(self) -> Q:
         return reduce(lambda all_of, column: all_of & column.whole, self.columns, Q())
 
+    @property
+    def counting_order(self) -> str:
+        """A range of ids alone is read by the key only in its order; else from the table's oldest page on."""
+        return "-pk" if len(self.columns) <= 1 else ""
+
     def branches(self) -> list[Q]:
         """Conditions of which each is read in order, and which hold together exactly when `whole` does."""
         branches = [Q()]

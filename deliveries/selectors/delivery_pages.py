@@ -41,9 +41,7 @@ def each_page(query: DeliveryQuery, now: datetime, size: int) -> Iterator[Sequen
 def count(query: DeliveryQuery, now: datetime, most: int = COUNTED) -> int:
     """How many fit; `most` + 1 when there are more."""
     filters = filters_of(query.first_page(), now)
-    # A range of ids alone is read by the key only when it is read in order; else from the table's oldest page on.
-    order = "-pk" if len(filters.columns) <= 1 else ""
-    return bounded_count(Delivery, filters.branches(), most, order=order)
+    return bounded_count(Delivery, filters.branches(), most, order=filters.counting_order)
 
 
 def ids_sql(query: DeliveryQuery, now: datetime, size: int) -> tuple[str, Sequence[Any]]:

@@ -54,7 +54,8 @@ def events_page(query: EventQuery, now: datetime, size: int) -> Page:
 
 
 def count_events(query: EventQuery, now: datetime) -> int:
-    return bounded_count(Event, events_filters(query.first_page(), now).branches())
+    filters = events_filters(query.first_page(), now)
+    return bounded_count(Event, filters.branches(), order=filters.counting_order)
 
 
 def events_sql(query: EventQuery, now: datetime, size: int) -> tuple[str, Sequence[Any]]:
