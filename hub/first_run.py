@@ -62,7 +62,7 @@ def let_go() -> None:
 
 def _port_sentence(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken; stop what listens there or choose another with --port."
+        return f"Port {port} on {host} is taken; stop what listens there, or choose another by HUB_PORT or --port."
     return f"Port {port} on {host} cannot be opened ({os.strerror(error.errno or 0)})."
 
 

@@ -75,7 +75,7 @@ def test_a_taken_port_is_refused_even_from_one_who_would_share_it(free_port: int
     ):
         first_run.check_port("127.0.0.1", free_port)
     assert str(refusal.value) == (
-        f"Port {free_port} on 127.0.0.1 is taken; stop what listens there or choose another with --port."
+        f"Port {free_port} on 127.0.0.1 is taken; stop what listens there, or choose another by HUB_PORT or --port."
     )
 
 

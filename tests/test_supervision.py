@@ -96,7 +96,7 @@ def test_a_second_hub_on_the_same_port_is_refused_in_one_sentence(
     assert told.returncode == 1
     assert told.stderr == (
         f"CommandError: Port {free_port} on 127.0.0.1 is taken;"
-        " stop what listens there or choose another with --port.\n"
+        " stop what listens there, or choose another by HUB_PORT or --port.\n"
     )
     assert not (tmp_path / "weir.sqlite3").exists()
 

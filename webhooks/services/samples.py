@@ -54,7 +54,7 @@ def _row(provider: str) -> Scheme:
         row = scheme(provider)
     except UnknownScheme:
         known = ", ".join(SAMPLES)
-        raise CannotSend(f"There is no provider {provider!r}. There are {known}.") from None
+        raise CannotSend(f"There is no provider {provider!r}. Choose one of: {known}.") from None
     if row.needs_certificate:
         whose = "AWS" if row.kind is Kind.SNS else "PayPal"
         raise CannotSend(

@@ -35,14 +35,13 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from None
         first_run.migrate()
         address = _address(host, port)
-        self._welcome(address)
+        self._welcome()
         first_run.let_go()
         self._supervise(host, port, address, demo)
 
-    def _welcome(self, address: str) -> None:
+    def _welcome(self) -> None:
         if password := first_run.make_first_operator():
             self._say(f"The first operator is {first_run.OPERATOR}, password {password} (shown this once).")
-            self._say(f"Log in at {address}/admin/.")
 
     def _supervise(self, host: str, port: int, address: str, demo: bool) -> None:
         os.environ |= {"HUB_HOST": host, "HUB_PORT": str(port), "PYTHONUNBUFFERED": "1"}
@@ -61,6 +60,7 @@ class Command(BaseCommand):
         finally:
             self._say("Stopping.")
             supervisor.stop()
+            self._say("Stopped.")
 
     def _say(self, sentence: str) -> None:
         self.stdout.write(sentence)

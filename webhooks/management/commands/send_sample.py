@@ -71,4 +71,6 @@ def _post(prepared: Prepared) -> tuple[int, str]:
             return error.code, error.read(SHOWN).decode("utf-8", "replace")
     except (URLError, HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise CommandError(f"Nobody answered at {prepared.url}: {reason}. Is the hub running?") from None
+        raise CommandError(
+            f"Nobody answered at {prepared.url}: {reason}. Is the hub running, and there? HUB_PORT or --url say where."
+        ) from None
