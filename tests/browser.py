@@ -36,6 +36,7 @@ ASK_AXE = """async runOnly => {
     const found = await axe.run(document, {runOnly, preload: false, resultTypes: ["violations"]});
     return found.violations;
 }"""
+SETTLING_MS = 5_000
 SHOTS = Path(os.environ.get("CONSOLE_SHOTS", "var/shots"))
 _FLAGS = [
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -50,6 +51,15 @@ class Console:
     page: Page
     base: str
     faults: list[str] = field(default_factory=list)
+    under_way: set[Request] = field(default_factory=set)
+
+    def settle(self) -> None:
+        """Lets the page ask nothing more, and waits for what it asked: an answer must not meet an emptied database."""
+        self.page.evaluate("() => { window.fetch = () => new Promise(() => {}) }")
+        for _ in range(SETTLING_MS // 20):
+            if not self.under_way:
+                return
+            self.page.wait_for_timeout(20)
 
     def open(self, path: str) -> None:
         self.page.goto(f"{self.base}{path}")
@@ -100,6 +110,7 @@ def visitor(chromium: Browser, live_server: Any, request: pytest.FixtureRequest)
     yield console
     if console.faults or getattr(request.node, "has_failed", False):
         _shoot(console.page, request.node.name)
+    console.settle()
     context.close()
     if console.faults:
         pytest.fail("\n".join(dict.fromkeys(console.faults)), pytrace=False)
@@ -132,8 +143,12 @@ def _watched(context: BrowserContext, base: str) -> Console:
         console.faults.append(str(error))
 
     def asked(request: Request) -> None:
+        console.under_way.add(request)
         if not request.url.startswith((base, "data:")):
             console.faults.append(f"a foreign request: {request.url}")
+
+    def over(request: Request) -> None:
+        console.under_way.discard(request)
 
     def answered(response: Response) -> None:
         if response.status >= 400:
@@ -142,6 +157,8 @@ def _watched(context: BrowserContext, base: str) -> Console:
     page.on("console", said)
     page.on("pageerror", failed)
     page.on("request", asked)
+    page.on("requestfinished", over)
+    page.on("requestfailed", over)
     page.on("response", answered)
     return console
 

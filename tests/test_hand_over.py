@@ -20,7 +20,7 @@ def test_a_successor_takes_over_while_its_predecessor_finishes_and_nothing_is_se
         subscriptions = [make.subscription(endpoint.url) for _ in range(3)]
         for subscription in subscriptions:
             make.deliveries(subscription, 100)
-        make.delivery(make.subscription(hanging.url, timeout_s=3, retry_first_s=60))
+        make.delivery(make.subscription(hanging.url, timeout_s=8, retry_first_s=60))
         with dispatchers(slice_s=0.3):
             until(OrmQ.objects.exists)
             for subscription in subscriptions:
