@@ -5,6 +5,7 @@ the time before: what a page caches, it has to find anew.
 """
 
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -49,7 +50,7 @@ def run(extent: Extent) -> Iterator[Figure]:
 
 def _seeded(count: int) -> Figure:
     began_at = time.monotonic()
-    call_command("seed", deliveries=count, verbosity=0)
+    call_command("seed", deliveries=count, stdout=sys.stderr)
     what = f"making a month of {count:,} deliveries"
     return Figure(bench="pages", what=what, values=(time.monotonic() - began_at,), unit="s", at_most=SEED_S)
 
