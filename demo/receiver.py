@@ -3,7 +3,6 @@
 import hmac
 import os
 import sqlite3
-import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -56,12 +55,6 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Door)
 
 
-def show(database: sqlite3.Connection, headers: Message, body: bytes) -> None:
-    print(body.decode())
-
-
 if __name__ == "__main__":
-    secret = os.environ.get("WEBHOOK_SECRET") or sys.exit(
-        "WEBHOOK_SECRET must hold the subscription's secret."
-    )
-    Receiver(9000, secret, "received.sqlite3", show).serve_forever()
+    secret, effect = os.environ["WEBHOOK_SECRET"], lambda database, headers, body: print(body.decode())
+    Receiver(9000, secret, "received.sqlite3", effect).serve_forever()
