@@ -1,0 +1,201 @@
+"""Starts a replay over a frozen set. It never sends: dispatchers do.
+
+The set that a person saw is the set that is sent: a start that would freeze another number starts nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.utils import timezone
+
+from deliveries.deciders.delivery_address import to_params
+from deliveries.deciders.replay_choice import Choice, options_of
+from deliveries.models import Replay
+from deliveries.models.replay import Verb
+from deliveries.selectors.replay_estimate import estimate
+from deliveries.selectors.replay_set import statement
+from webhooks.ids import uuid7
+from webhooks.services import audit
+
+from .lanes import ring_on_commit
+from .replay_terms import HIGHEST_RATE_PER_S, UNDER_WAY, Answer, Verdict, above, limit_of, rate_bounds, stir
+
+MOST_ITEMS = 200_000  # frozen by one statement
+TYPED_ABOVE = 100  # a person types the number of what is more
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """How a frozen choice is to be carried out, and how many the person saw."""
+
+    choice: Choice
+    seen: int
+    reason: str
+    rate_per_s: float | None = None
+    sends_one_first: bool = False
+    stops_itself: bool = False
+    may_exceed: bool = False  # whether this person may go above a subscription's own rate
+
+
+def start(
+    *, order: Order, asked: Choice, actor: str, user: User | None = None, now: datetime | None = None
+) -> Verdict:
+    """Freezes and begins it, in one transaction. `asked` is the choice before its bounds were frozen."""
+    now = now or timezone.now()
+    if sentence := _refusal(order):
+        return Verdict(answer=Answer.REFUSED, sentence=sentence)
+    digest = asked.digest()
+    if (same := running_already(digest=digest, actor=actor)) is not None:
+        return _running(same)
+    summary = estimate(order.choice, now).summary()
+    try:
+        with transaction.atomic():
+            replay = _freeze(order, digest, summary, actor, user, now)
+            if replay.verb == Verb.REPLAY:
+                stir(replay.pk, now)
+            ring_on_commit()
+    except _Other as other:
+        # Of two clicks the second waited for the first, and then found nothing left.
+        if (same := running_already(digest=digest, actor=actor)) is not None:
+            return _running(same)
+        return _changed(order.seen, other.frozen)
+    except _TooFast as limit:
+        return Verdict(answer=Answer.REFUSED, sentence=str(limit))
+    return Verdict(answer=Answer.DONE, sentence=_promise(replay), replay_id=replay.pk)
+
+
+def running_already(*, digest: str, actor: str) -> Replay | None:
+    """The same person's same order that is not over: it is offered instead of a second one."""
+    same = Replay.objects.filter(asked=digest, ordered_by=actor[:200], state__in=UNDER_WAY)
+    return same.order_by("-pk").first()
+
+
+class _Other(Exception):  # noqa: N818 (it names what was found)
+    def __init__(self, frozen: int) -> None:
+        self.frozen = frozen
+
+
+class _TooFast(Exception):  # noqa: N818
+    pass
+
+
+# Two hundred thousand rows are sorted in memory, and not worth a compiler (measured: half of the time).
+_IN_MEMORY = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
+_FREEZE = """INSERT INTO deliveries_replayitem (replay_id, event_id, subscription_id, delivery_id, state, note)
+{chosen} SELECT {replay}, event_id, subscription_id, delivery_id, 'waiting', '' FROM chosen
+WHERE true ORDER BY subscription_id, event_id ON CONFLICT DO NOTHING"""
+_LANES = """INSERT INTO deliveries_replaylane (replay_id, subscription_id, total, read_to, is_proved, is_done)
+SELECT replay_id, subscription_id, count(*), 0, false, false FROM deliveries_replayitem
+WHERE replay_id = %s AND state = 'waiting' GROUP BY replay_id, subscription_id"""
+
+
+def _freeze(
+    order: Order, digest: str, summary: dict[str, object], actor: str, user: User | None, now: datetime
+) -> Replay:
+    key = uuid7()
+    frozen = _insert_items(key, order.choice, now)
+    if frozen != order.seen:
+        raise _Other(frozen)
+    choice = order.choice
+    replay = Replay.objects.create(
+        id=key,
+        verb=Verb(choice.verb),
+        ordered_by=actor[:200],
+        user=user,
+        reason=order.reason,
+        criteria=to_params(choice.acted_on()),
+        preset=choice.preset,
+        newest_only=choice.newest_only,
+        leaves_out_held=choice.leaves_out_held,
+        asked=digest,
+        summary=summary,
+        rate_per_s=order.rate_per_s,
+        sends_one_first=order.sends_one_first,
+        stops_itself=order.stops_itself,
+        total=frozen,
+        created_at=now,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_LANES, [_key(key)])
+    _check_rate(replay, order)
+    audit.record(
+        actor=actor,
+        user=user,
+        verb=f"start-{replay.verb}",
+        object_kind="replay",
+        object_id=key,
+        reason=order.reason,
+        criteria={**replay.criteria, **options_of(choice)},
+        count=frozen,
+        after={
+            "rate_per_s": order.rate_per_s,
+            "sends_one_first": order.sends_one_first,
+            "stops_itself": order.stops_itself,
+        },
+    )
+    return replay
+
+
+def _insert_items(key: UUID, choice: Choice, now: datetime) -> int:
+    """What another replay has just taken is passed over, which shows in the number."""
+    found = statement(choice, now)
+    if found is None:
+        return 0
+    mark = "CAST(%s AS uuid)" if connection.vendor == "postgresql" else "%s"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_IN_MEMORY)
+        cursor.execute(
+            _FREEZE.format(chosen=found.sql, replay=mark).replace("\n", " "), [*found.values, _key(key)]
+        )
+        return int(cursor.rowcount)
+
+
+def _key(key: UUID) -> str:
+    return key.hex
+
+
+def _check_rate(replay: Replay, order: Order) -> None:
+    limit = limit_of(replay.pk)
+    if order.rate_per_s is None or limit is None or order.rate_per_s <= limit:
+        return
+    if not order.may_exceed:
+        raise _TooFast(above(limit))
+    replay.exceeds_limits = True
+    replay.save(update_fields=["exceeds_limits"])
+
+
+def _refusal(order: Order) -> str:
+    if not order.reason.strip():
+        return "Say why: a reason is needed."
+    if not order.seen:
+        return "Nothing was chosen."
+    if order.seen > MOST_ITEMS:
+        return f"At most {MOST_ITEMS:,} at once; narrow what is chosen."
+    if order.rate_per_s is not None and not 0 < order.rate_per_s <= HIGHEST_RATE_PER_S:
+        return rate_bounds()
+    return ""
+
+
+def _changed(seen: int, now: int) -> Verdict:
+    return Verdict(
+        answer=Answer.CHANGED if now else Answer.NOTHING,
+        sentence=f"You saw {seen:,}; it is {now:,} now. Nothing was started: look again.",
+    )
+
+
+def _running(same: Replay) -> Verdict:
+    return Verdict(
+        answer=Answer.RUNNING,
+        sentence="You have started this already, and it is not over; here it is.",
+        replay_id=same.pk,
+    )
+
+
+def _promise(replay: Replay) -> str:
+    if replay.verb == Verb.DISCARD:
+        return f"Discarding {replay.total:,}."
+    return f"Replaying {replay.total:,}. The first goes out as soon as a dispatcher has read this."
