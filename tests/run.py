@@ -1,15 +1,9 @@
-"""Runs every test on SQLite and, where one can be had, on PostgreSQL, and says last what it did not run.
-
-Both at once: a machine has two cores at least, and what PostgreSQL's run says is told after SQLite's.
-"""
+"""Runs every test on SQLite and, where one can be had, on PostgreSQL, and says last what it did not run."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from tempfile import TemporaryFile
+from collections.abc import Sequence
 
 import pytest
 
@@ -21,9 +15,10 @@ NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 def main(arguments: Sequence[str]) -> int:
     is_required = os.environ.get("CI", "").lower() in {"true", "1"}
-    with postgresql.found() as server, _beside(server, arguments) as told:
+    with postgresql.found() as server:
         codes = [_run("SQLite", "", arguments)]
-        codes += told()
+        if server.url:
+            codes.append(_run(f"PostgreSQL ({server.origin})", server.url, arguments))
     if server.url:
         print("Not run: nothing; both SQLite and PostgreSQL were there.")
     else:
@@ -34,41 +29,10 @@ def main(arguments: Sequence[str]) -> int:
     return _worst(codes) or int(is_required and not server.url)
 
 
-@contextmanager
-def _beside(server: postgresql.Server, arguments: Sequence[str]) -> Iterator[Callable[[], list[int]]]:
-    """Lends what waits for PostgreSQL's run, says what it said and returns its exit code, if there is one."""
-    if not server.url:
-        yield list
-        return
-    with TemporaryFile() as said:
-        run = subprocess.Popen(_command(arguments), env=_environment(server.url), stdout=said, stderr=said)
-
-        def told() -> list[int]:
-            code = run.wait()
-            print(f"\n=== PostgreSQL ({server.origin}) ===", flush=True)
-            said.seek(0)
-            shutil.copyfileobj(said, sys.stdout.buffer)
-            sys.stdout.flush()
-            return [code]
-
-        try:
-            yield told
-        finally:
-            run.terminate()
-            run.wait()
-
-
 def _run(name: str, url: str, arguments: Sequence[str]) -> int:
     print(f"\n=== {name} ===", flush=True)
-    return subprocess.run(_command(arguments), env=_environment(url)).returncode
-
-
-def _command(arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", *arguments]
-
-
-def _environment(url: str) -> dict[str, str]:
-    return os.environ | {"TEST_DATABASE_URL": url}
+    environment = os.environ | {"TEST_DATABASE_URL": url}
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment).returncode
 
 
 def _worst(codes: Sequence[int]) -> int:
