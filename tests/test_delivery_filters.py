@@ -214,6 +214,7 @@ def test_a_question_that_takes_too_long_is_stopped(hub: list[Delivery]) -> None:
     assert Source.objects.count() == 2  # and the connection is as good as before
 
 
+@pytest.mark.django_db(transaction=True)  # it goes with its own transaction
 def test_a_limit_is_gone_afterwards(hub: list[Delivery]) -> None:
     with patience(0.2):
         pass
