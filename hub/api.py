@@ -2,7 +2,9 @@
 
 from rest_framework.routers import SimpleRouter
 
-from deliveries.api import DeliveryDoor, EventDoor, SubscriptionDoor
+from deliveries.api.deliveries import DeliveryDoor
+from deliveries.api.events import EventDoor
+from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
 
 router = SimpleRouter()

@@ -1,23 +1,18 @@
-"""The outbound doors of the REST API: subscriptions, deliveries, and events with what became of them."""
+"""The door of subscriptions: made, changed, held and released, their circuits ordered, their endpoints tested."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from django.db.models import Prefetch, QuerySet
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 
-from deliveries.models import Attempt, Delivery, Subscription
+from deliveries.models import Subscription
 from deliveries.serializers import (
-    DeliveryBrief,
-    DeliveryFilters,
-    DeliveryWhole,
     PingBody,
     Reason,
     Rotation,
@@ -27,15 +22,9 @@ from deliveries.serializers import (
 )
 from deliveries.services import circuits, ping, subscriptions
 from deliveries.services.circuits import OrderVerdict
-from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
-from webhooks import api
-from webhooks.ids import public_id
-from webhooks.models import Event
 from webhooks.rest import Conflict, Door
 
 R = TypeVar("R")
-
-SHOWN_DELIVERIES = 100  # of an event; it may have gone to thousands, and the list pages through them all
 
 
 class Busy(APIException):
@@ -140,57 +129,3 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
 
     def _shown(self, pk: Any) -> dict[str, Any]:
         return SubscriptionBody(self.get_queryset().get(pk=pk)).data
-
-
-class DeliveryDoor(ListModelMixin, RetrieveModelMixin, Door[Delivery]):
-    queryset = Delivery.objects.select_related("source")
-    filters = DeliveryFilters
-    kind = "delivery"
-
-    def get_queryset(self) -> QuerySet[Delivery]:
-        if self.action == "list":
-            return super().get_queryset()
-        tries = Attempt.objects.select_related("exchange").order_by("number")
-        return super().get_queryset().prefetch_related(Prefetch("tries", queryset=tries))
-
-    def get_serializer_class(self) -> type[DeliveryBrief]:
-        return DeliveryBrief if self.action == "list" else DeliveryWhole
-
-    @action(detail=True, methods=["post"])
-    def replay(self, request: Request, pk: str) -> Response:
-        return self._order(replay_delivery)
-
-    @action(detail=True, methods=["post"])
-    def discard(self, request: Request, pk: str) -> Response:
-        return self._order(discard_delivery)
-
-    def _order(self, service: Callable[..., ReplayVerdict]) -> Response:
-        delivery = self.get_object()
-        wanted = Reason(data=self.request.data)
-        wanted.is_valid(raise_exception=True)
-        verdict = service(delivery_id=delivery.pk, actor=self.actor, **wanted.validated_data)
-        if not verdict.is_done:
-            raise Conflict(verdict.sentence, code=verdict.answer)
-        shown = DeliveryWhole(self.get_object()).data
-        return Response({**shown, "detail": verdict.sentence}, status=status.HTTP_202_ACCEPTED)
-
-
-class EventDoor(api.EventDoor):
-    """Adds to one event the deliveries it became."""
-
-    def retrieve(self, request: Request, pk: str) -> Response:
-        event = self.get_object()
-        deliveries = _deliveries_of(event)
-        shown = {
-            **self.get_serializer(event).data,
-            "deliveries": [DeliveryBrief(delivery).data for delivery in deliveries],
-        }
-        if len(deliveries) == SHOWN_DELIVERIES:
-            path = reverse("delivery-list", request=request)
-            shown["more_deliveries"] = f"{path}?event={public_id('event', event.pk)}"
-        return Response(shown)
-
-
-def _deliveries_of(event: Event) -> list[Delivery]:
-    rows = Delivery.objects.filter(event=event).select_related("source").order_by("-id")
-    return list(rows[:SHOWN_DELIVERIES])

@@ -1,0 +1,48 @@
+"""The door of deliveries: read with their attempts, sent again or discarded one at a time."""
+
+from collections.abc import Callable
+
+from django.db.models import Prefetch, QuerySet
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from deliveries.models import Attempt, Delivery
+from deliveries.serializers import DeliveryBrief, DeliveryFilters, DeliveryWhole, Reason
+from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
+from webhooks.rest import Conflict, Door
+
+
+class DeliveryDoor(ListModelMixin, RetrieveModelMixin, Door[Delivery]):
+    queryset = Delivery.objects.select_related("source")
+    filters = DeliveryFilters
+    kind = "delivery"
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        if self.action == "list":
+            return super().get_queryset()
+        tries = Attempt.objects.select_related("exchange").order_by("number")
+        return super().get_queryset().prefetch_related(Prefetch("tries", queryset=tries))
+
+    def get_serializer_class(self) -> type[DeliveryBrief]:
+        return DeliveryBrief if self.action == "list" else DeliveryWhole
+
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: str) -> Response:
+        return self._order(replay_delivery)
+
+    @action(detail=True, methods=["post"])
+    def discard(self, request: Request, pk: str) -> Response:
+        return self._order(discard_delivery)
+
+    def _order(self, service: Callable[..., ReplayVerdict]) -> Response:
+        delivery = self.get_object()
+        wanted = Reason(data=self.request.data)
+        wanted.is_valid(raise_exception=True)
+        verdict = service(delivery_id=delivery.pk, actor=self.actor, **wanted.validated_data)
+        if not verdict.is_done:
+            raise Conflict(verdict.sentence, code=verdict.answer)
+        shown = DeliveryWhole(self.get_object()).data
+        return Response({**shown, "detail": verdict.sentence}, status=status.HTTP_202_ACCEPTED)

@@ -1,0 +1,34 @@
+"""The door of events on the outbound side: what the inbound one shows, and the deliveries an event became."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from deliveries.models import Delivery
+from deliveries.serializers import DeliveryBrief
+from webhooks import api
+from webhooks.ids import public_id
+from webhooks.models import Event
+
+SHOWN_DELIVERIES = 100  # of an event; it may have gone to thousands, and the list pages through them all
+
+
+class EventDoor(api.EventDoor):
+    """Adds to one event the deliveries it became."""
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        event = self.get_object()
+        deliveries = _deliveries_of(event)
+        shown = {
+            **self.get_serializer(event).data,
+            "deliveries": [DeliveryBrief(delivery).data for delivery in deliveries],
+        }
+        if len(deliveries) == SHOWN_DELIVERIES:
+            path = reverse("delivery-list", request=request)
+            shown["more_deliveries"] = f"{path}?event={public_id('event', event.pk)}"
+        return Response(shown)
+
+
+def _deliveries_of(event: Event) -> list[Delivery]:
+    rows = Delivery.objects.filter(event=event).select_related("source").order_by("-id")
+    return list(rows[:SHOWN_DELIVERIES])
