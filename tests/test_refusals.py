@@ -83,6 +83,24 @@ def test_only_the_latest_of_a_source_are_kept(source: Source, settings: Any) -> 
     assert Refusal.objects.filter(source=others).count() == 1
 
 
+def test_what_is_kept_of_a_source_is_bounded_in_bytes(source: Source, settings: Any) -> None:
+    send(new_secret(), message_id="0")
+    size = Refusal.objects.get().size
+    assert len(BODY) + 100 < size < len(BODY) + 2_000
+    settings.HUB_REFUSAL_BYTES_PER_SOURCE = 3 * size
+    for number in range(1, 5):
+        send(new_secret(), message_id=str(number))
+    kept = Refusal.objects.filter(source=source).order_by("id")
+    assert [dict(refusal.headers)["webhook-id"] for refusal in kept] == ["2", "3", "4"]
+
+
+def test_the_very_latest_is_kept_whatever_its_size(source: Source, settings: Any) -> None:
+    settings.HUB_REFUSAL_BYTES_PER_SOURCE = 0
+    for number in range(2):
+        send(new_secret(), message_id=str(number))
+    assert dict(Refusal.objects.get().headers)["webhook-id"] == "1"
+
+
 def test_an_id_that_cannot_be_kept_is_refused_with_its_reason() -> None:
     create_source(name="Open", slug="open", actor="test")
     answer = Client().post("/in/open", b'{"id":"\\u0000"}', content_type="application/json")

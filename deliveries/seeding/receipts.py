@@ -92,6 +92,7 @@ class Receipts:
                 "[]",
                 "",
                 body,
+                len(body),
                 event,
             )
         )
@@ -107,5 +108,5 @@ _KEY = (
 )  # fmt: skip
 _REFUSAL = (
     "id", "source", "reason", "detail", "claimed_id", "received_at", "remote_address", "method", "query", "headers",
-    "credentials", "body", "event",
+    "credentials", "body", "size", "event",
 )  # fmt: skip

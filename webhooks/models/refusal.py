@@ -29,6 +29,9 @@ class Refusal(models.Model):
         blank=True, help_text="The masked values, encrypted, so that the request can be verified again."
     )
     body = models.BinaryField()
+    size = models.PositiveIntegerField(
+        default=0, help_text="Bytes of body, headers, query and sealed credentials together."
+    )
     event = models.ForeignKey(
         Event,
         null=True,
@@ -41,8 +44,8 @@ class Refusal(models.Model):
 
     class Meta:
         indexes = [
-            # Serves the latest of a source, and the bound on how many are kept.
-            models.Index(fields=["source", "id"], name="refusal_source_idx"),
+            # Serves the latest of a source, and the bounds on how many of them are kept and how large together.
+            models.Index(fields=["source", "id", "size"], name="refusal_source_size_idx"),
             # Serves what waits of a source, counted by reason and listed.
             models.Index(
                 fields=["source", "reason", "id"],

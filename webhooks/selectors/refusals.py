@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Length
 
 from webhooks.deciders.refusal_query import Kept, RefusalQuery
 from webhooks.models import Refusal, Source
@@ -40,7 +39,7 @@ def whole(ids: Sequence[UUID]) -> list[Refusal]:
 
 
 def _briefs(rows: QuerySet[Refusal]) -> QuerySet[Refusal]:
-    return rows.select_related("source").defer("body", "credentials", "headers").annotate(size=Length("body"))
+    return rows.select_related("source").defer("body", "credentials", "headers")
 
 
 def _condition(query: RefusalQuery) -> Q:

@@ -5,7 +5,8 @@ import json
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Subquery
+from django.db.models import F, Q, Subquery, Sum, Window
+from django.db.models.functions import RowNumber
 
 from webhooks.deciders.redaction import mask, mask_query
 from webhooks.deciders.verify import Arrival
@@ -29,6 +30,7 @@ def refuse(
     query = mask_query(arrival.query)
     if query != arrival.query:
         credentials[QUERY] = arrival.query
+    sealed = json.dumps(credentials) if credentials else ""
     refusal = Refusal.objects.create(
         source_id=source_id,
         reason=reason,
@@ -39,8 +41,9 @@ def refuse(
         method=arrival.method[:10],
         query=query[:_MAX_QUERY],
         headers=headers,
-        credentials=json.dumps(credentials) if credentials else "",
+        credentials=sealed,
         body=arrival.body,
+        size=len(arrival.body) + len(json.dumps(headers)) + len(query) + len(sealed),
         event_id=_if_it_still_exists(event_id),
     )
     _keep_the_latest(source_id)
@@ -48,10 +51,20 @@ def refuse(
 
 
 def _keep_the_latest(source_id: UUID) -> None:
-    # Walks one index, no further than the bound; a flood of bad signatures must not fill the disk.
-    of_source = Refusal.objects.filter(source_id=source_id).order_by("-id")
-    first_too_many = of_source.values("id")[settings.HUB_REFUSALS_PER_SOURCE :][:1]
-    of_source.order_by().filter(id__lte=Subquery(first_too_many)).delete()
+    """Bounded in number and in bytes: a flood of bad signatures must not fill the disk, nor a few huge bodies.
+
+    Walks one index, no further than what is kept. The very latest stays whatever its size, or there would be
+    nothing to show.
+    """
+    newest_first = F("id").desc()
+    ranked = Refusal.objects.filter(source_id=source_id).annotate(
+        place=Window(RowNumber(), order_by=newest_first),
+        bytes_so_far=Window(Sum("size"), order_by=newest_first),
+    )
+    too_many = Q(place__gt=settings.HUB_REFUSALS_PER_SOURCE)
+    too_large = Q(place__gt=1, bytes_so_far__gt=settings.HUB_REFUSAL_BYTES_PER_SOURCE)
+    first_too_many = ranked.filter(too_many | too_large).order_by(newest_first).values("id")[:1]
+    Refusal.objects.filter(source_id=source_id, id__lte=Subquery(first_too_many)).delete()
 
 
 def _if_it_still_exists(event_id: UUID | None) -> UUID | None:
