@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
 from uuid import UUID
 
 from django import template
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from hub import ages
 from webhooks.ids import public_id
@@ -60,38 +63,54 @@ SHAPES = {
     "cancelled": ("minus", "quiet"),
     "finished": ("check", "good"),
 }
+_UNKNOWN = ("minus", "quiet")
 
 
-@register.inclusion_tag("hub/icon.html")
-def icon(name: str) -> dict[str, str]:
+# A page has hundreds of these. As templates of their own they were half of the time that a list takes (measured).
+
+
+@register.simple_tag
+@lru_cache(maxsize=256)
+def icon(name: str) -> SafeString:
     """A line drawing of 16 × 16; words beside it say what it means."""
-    return {"name": name}
+    drawing = '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>'
+    return format_html(drawing, static("hub/icons.svg"), name)
 
 
-@register.inclusion_tag("hub/moment.html")
-def moment(at: datetime | None, now: datetime | None = None) -> dict[str, Any]:
+@register.simple_tag
+def moment(at: datetime | None, now: datetime | None = None) -> SafeString:
     """Relative, with the exact time in its title."""
-    return {"at": at, "told": ages.told(at, now or datetime.now(UTC)) if at else "–"}
+    if at is None:
+        return SafeString("–")
+    told, exact = ages.told(at, now or datetime.now(UTC)), at.astimezone(UTC)
+    stamp, title = f"{exact:%Y-%m-%dT%H:%M:%SZ}", f"{exact:%Y-%m-%d %H:%M:%S} UTC"
+    return SafeString(f'<time datetime="{stamp}" title="{title}">{told}</time>')
 
 
-@register.inclusion_tag("hub/state.html")
-def state(value: str, text: str) -> dict[str, str]:
+@register.simple_tag
+def state(value: str, text: str) -> SafeString:
     """A state as shape, word and colour; `value` picks shape and colour."""
-    icon_name, tone = SHAPES.get(value, ("minus", "quiet"))
-    return {"icon_name": icon_name, "tone": tone, "text": text}
+    return _shaped("state", value, text)
 
 
-@register.inclusion_tag("hub/mood.html")
-def mood(value: str, text: str) -> dict[str, str]:
+@register.simple_tag
+def mood(value: str, text: str) -> SafeString:
     """A state as above, without a ground of its own: for columns that hold one in every row."""
-    return state(value, text)
+    return _shaped("mood", value, text)
 
 
-@register.inclusion_tag("hub/tally.html")
-def tally(value: str, number: int, words: str) -> dict[str, str | int]:
+@register.simple_tag
+def tally(value: str, number: int, words: str) -> SafeString:
     """How many are in a state, by its shape and colour; the words are in its title."""
-    icon_name, tone = SHAPES.get(value, ("minus", "quiet"))
-    return {"icon_name": icon_name, "tone": tone, "number": number, "words": words}
+    name, tone = SHAPES.get(value, _UNKNOWN)
+    counted = '<span class="tally {}" title="{} {}">{}{}</span>'
+    return format_html(counted, tone, number, words.lower(), icon(name), grouped(number))
+
+
+@lru_cache(maxsize=1_024)
+def _shaped(kind: str, value: str, text: str) -> SafeString:
+    name, tone = SHAPES.get(value, _UNKNOWN)
+    return format_html('<span class="{} {}">{}{}</span>', kind, tone, icon(name), text)
 
 
 @register.filter
