@@ -18,7 +18,7 @@ STEPS: Final = (
     (timedelta(hours=2), 60, timedelta(days=2)),
     (timedelta(days=1), 900, timedelta(days=8)),
     (timedelta(days=4), 3_600, timedelta(days=396)),
-    (timedelta(days=31), 21_600, timedelta(days=396)),
+    (timedelta(days=31), 43_200, timedelta(days=396)),
 )
 TOLD: Final = {
     Status.DELIVERED: "delivered",
