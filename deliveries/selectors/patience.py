@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, transaction
 LONGEST_S = 2.0
 # An index on (column, id) is read in the order of time, which is the order of the table's pages. The planner cannot
 # know that: it thinks that each row costs a page, and that to walk the whole table by its key costs less.
-_CHEAP_PAGES = "SET LOCAL random_page_cost = 0.1; SET LOCAL seq_page_cost = 0.1; SET LOCAL jit = off"
+_CHEAP_PAGES = "SET LOCAL random_page_cost = 0.1; SET LOCAL seq_page_cost = 0.1"
 _STEPS = 20_000  # of SQLite's machine between two looks at the clock
 
 

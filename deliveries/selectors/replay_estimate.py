@@ -78,28 +78,35 @@ class Estimate:
     first: Sequence[Sample] = ()
     last: Sequence[Sample] = ()
 
-    def summary(self) -> dict[str, Any]:
-        """What is kept with the replay, as JSON."""
-        return {
-            "failures": [[each.outcome, each.status, each.count] for each in self.failures[:MOST_TYPES]],
-            "types": [list(each) for each in self.types],
-            "subscriptions": [[each.id.hex, each.name, each.count] for each in self.subscriptions],
-            "left_out": [[each.reason, each.count, each.more] for each in self.left_out],
-        }
-
 
 def estimate(choice: Choice, now: datetime) -> Estimate:
     """`choice` should be frozen, or the parts may not add up. Raises never_attempted.TooMany."""
     found = statement(choice, now)
-    groups = _groups(found) if found else []
-    count = sum(
-        number for *_, number in groups
-    )  # each question reads all that is chosen, so there are few of them
-    reasons = _left_out(choice, now, count - sum(n for *_, has, n in groups if not has))
-    if found is None or not count:
-        return Estimate(left_out=reasons)
-    types = _types(groups)
+    sums = _sums(choice, found, now)
+    if found is None or not sums.count:
+        return sums
     first, last = _ends(found)
+    overtaken = 0 if choice.newest_only or choice.is_discard else _overtaken(choice, now)
+    return replace(sums, overtaken=overtaken, first=first, last=last)
+
+
+def summary(choice: Choice, now: datetime) -> dict[str, Any]:
+    """What is kept of the estimate with the replay, as JSON."""
+    sums = _sums(choice, statement(choice, now), now)
+    return {
+        "failures": [[each.outcome, each.status, each.count] for each in sums.failures[:MOST_TYPES]],
+        "types": [list(each) for each in sums.types],
+        "subscriptions": [[each.id.hex, each.name, each.count] for each in sums.subscriptions],
+        "left_out": [[each.reason, each.count, each.more] for each in sums.left_out],
+    }
+
+
+def _sums(choice: Choice, found: Statement | None, now: datetime) -> Estimate:
+    """All that is counted. Each question reads all that is chosen, so there are few of them."""
+    groups = _groups(found) if found else []
+    count = sum(number for *_, number in groups)
+    reasons = _left_out(choice, now, count - sum(n for *_, has, n in groups if not has))
+    types = _types(groups)
     return Estimate(
         count=count,
         missing=sum(number for *_, has_delivery, number in groups if not has_delivery),
@@ -108,9 +115,6 @@ def estimate(choice: Choice, now: datetime) -> Estimate:
         other_types=count - sum(number for _, number in types),
         subscriptions=_subscriptions(groups),
         left_out=reasons,
-        overtaken=0 if choice.newest_only or choice.is_discard else _overtaken(choice, now),
-        first=first,
-        last=last,
     )
 
 
