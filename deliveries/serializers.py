@@ -27,8 +27,8 @@ from deliveries.services.defaults import (
 from deliveries.services.ping import PingAnswer
 from deliveries.services.subscriptions import MAX_OVERLAP
 from webhooks.models import Source, Subscriber
-from webhooks.rest import ById, Filters, PublicId, Strict
-from webhooks.serializers import BySlug, SecretHint
+from webhooks.rest import Filters, PublicId, Strict
+from webhooks.serializers import BySlug, OwnSubscriber, SecretHint
 
 EXCERPT = 2_000  # characters of a response: enough to read an error, small enough to list with every attempt
 
@@ -62,7 +62,7 @@ class LaneBody(serializers.Serializer[Lane]):
 
 class SubscriptionBody(Strict):
     id = PublicId("subscription", read_only=True)
-    subscriber = ById("subscriber", queryset=Subscriber.objects.all())
+    subscriber = OwnSubscriber(queryset=Subscriber.objects.all())
     name = serializers.CharField(max_length=200)
     url = serializers.CharField(max_length=2_000)
     source = BySlug("source", queryset=Source.objects.all(), required=False, allow_null=True)  # type: ignore[assignment]
@@ -134,7 +134,7 @@ def _thresholds(subscription: Subscription) -> dict[str, float]:
 class SubscriptionChange(SubscriptionBody):
     """Whom a subscription belongs to is settled for good, and its secret changes by rotation."""
 
-    subscriber = ById("subscriber", read_only=True)
+    subscriber = OwnSubscriber(read_only=True)
     secret = None  # type: ignore[assignment]
 
 

@@ -31,6 +31,7 @@ from webhooks.services import publish, sources, subscribers
 class SourceDoor(ListModelMixin, RetrieveModelMixin, Door[Source]):
     """Found by slug or id."""
 
+    owned_by = None
     queryset = with_last_event(Source.objects.prefetch_related("secrets"))
     serializer_class = SourceBody
     kind = "source"
@@ -39,15 +40,13 @@ class SourceDoor(ListModelMixin, RetrieveModelMixin, Door[Source]):
         return find_source(queryset, text)
 
     def create(self, request: Request) -> Response:
-        wanted = SourceBody(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(SourceBody)
         source = sources.create_source(actor=self.actor, **wanted.validated_data)
         return Response(self._shown(source.pk), status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, pk: str) -> Response:
         source = self.get_object()
-        wanted = SourceBody(source, data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(SourceBody, instance=source, partial=True)
         sources.update_source(source_id=source.pk, actor=self.actor, **wanted.validated_data)
         return Response(self._shown(source.pk))
 
@@ -56,18 +55,23 @@ class SourceDoor(ListModelMixin, RetrieveModelMixin, Door[Source]):
 
 
 class SubscriberDoor(ListModelMixin, RetrieveModelMixin, Door[Subscriber]):
+    """A subscriber's key finds that subscriber here and no other."""
+
+    owned_by = "pk"
     queryset = Subscriber.objects.all()
     serializer_class = SubscriberBody
     kind = "subscriber"
 
     def create(self, request: Request) -> Response:
-        wanted = SubscriberBody(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(SubscriberBody)
         subscriber = subscribers.create_subscriber(actor=self.actor, **wanted.validated_data)
         return Response(SubscriberBody(subscriber).data, status=status.HTTP_201_CREATED)
 
 
 class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
+    """Events belong to nobody: a subscriber is shown the deliveries that they became."""
+
+    owned_by = None
     queryset = Event.objects.select_related("source")
     filters = EventFilters
     kind = "event"
@@ -82,14 +86,14 @@ class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
 
     def create(self, request: Request) -> Response:
         """Publishes: 201 when stored, 200 when it was already, 409 when its id means something else."""
-        wanted = Publication(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Publication)
         said = {"event_id": uuid4().hex, **wanted.validated_data}
         headers = {name.lower(): value for name, value in request.headers.items()}
         verdict = publish.publish(**said, cause_id=cause_of(headers))
         name = public_id("event", verdict.event_id)
         if isinstance(verdict, store.Conflict):
-            raise Conflict(f"This id was published before, with other data, as {name}.")
+            sentence = f"This id was published before, with other data, as {name}."
+            raise Conflict(sentence, code="id-conflict")
         is_new = isinstance(verdict, store.Stored)
         answer = {"id": name, "event_id": said["event_id"], "status": "accepted" if is_new else "duplicate"}
         return Response(answer, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)

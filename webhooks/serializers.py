@@ -3,14 +3,16 @@
 import base64
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
+from rest_framework.fields import empty
 
+from webhooks.authentication import KeyHolder
 from webhooks.deciders.identify import MAX_ENTITY, MAX_VERSION
 from webhooks.deciders.schemes import choices
 from webhooks.ids import parse_id
 from webhooks.models import Event, EventState, Source, Subscriber
-from webhooks.rest import ById, Filters, PublicId, Strict
+from webhooks.rest import ById, Filters, PublicId, Strict, holder_of
 
 
 class BySlug(ById):
@@ -19,11 +21,38 @@ class BySlug(ById):
     def find(self, queryset: QuerySet[Any], text: str) -> Source | None:
         return find_source(queryset, text)
 
+    def missing(self) -> str:
+        holder = holder_of(self)
+        is_bound = holder is not None and holder.source_ids
+        return "There is no such source among those of this API key." if is_bound else super().missing()
+
+    def within(self, queryset: QuerySet[Any], holder: KeyHolder) -> QuerySet[Any]:
+        """A publisher's own, where it is bound to some; a subscriber's own, and those that are nobody's."""
+        if holder.is_subscriber:
+            return queryset.filter(Q(subscriber=None) | Q(subscriber=holder.subscriber_id))
+        return queryset.filter(pk__in=holder.source_ids) if holder.source_ids else queryset
+
     def to_representation(self, value: Any) -> str:
         return str(value.slug)
 
     def use_pk_only_optimization(self) -> bool:
         return False
+
+
+class OwnSubscriber(ById):
+    """A subscriber by its public id. Who holds a subscriber's key can name that one alone, and need not."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("subscriber", **kwargs)
+
+    def within(self, queryset: QuerySet[Any], holder: KeyHolder) -> QuerySet[Any]:
+        return queryset.filter(pk=holder.subscriber_id) if holder.is_subscriber else queryset
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        holder = holder_of(self)
+        if data is empty and holder is not None and holder.is_subscriber:
+            return True, self._nameable().get()
+        return super().validate_empty_values(data)
 
 
 def find_source(sources: QuerySet[Source], text: str) -> Source | None:

@@ -12,10 +12,12 @@ from rest_framework.response import Response
 from deliveries.models import Attempt, Delivery
 from deliveries.serializers import DeliveryBrief, DeliveryFilters, DeliveryWhole, Reason
 from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
-from webhooks.rest import Conflict, Door
+from webhooks.rest import LOOKS, Conflict, Door
 
 
 class DeliveryDoor(ListModelMixin, RetrieveModelMixin, Door[Delivery]):
+    owned_by = "subscription__subscriber"
+    subscribers_may = LOOKS | {"replay"}
     queryset = Delivery.objects.select_related("source")
     filters = DeliveryFilters
     kind = "delivery"
@@ -39,8 +41,7 @@ class DeliveryDoor(ListModelMixin, RetrieveModelMixin, Door[Delivery]):
 
     def _order(self, service: Callable[..., ReplayVerdict]) -> Response:
         delivery = self.get_object()
-        wanted = Reason(data=self.request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Reason)
         verdict = service(delivery_id=delivery.pk, actor=self.actor, **wanted.validated_data)
         if not verdict.is_done:
             raise Conflict(verdict.sentence, code=verdict.answer)

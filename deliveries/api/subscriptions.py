@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,19 +21,14 @@ from deliveries.serializers import (
 )
 from deliveries.services import circuits, ping, subscriptions
 from deliveries.services.circuits import OrderVerdict
-from webhooks.rest import Conflict, Door
+from webhooks.rest import LOOKS, Busy, Conflict, Door
 
 R = TypeVar("R")
 
 
-class Busy(APIException):
-    """What is asked for is possible, and others are at it."""
-
-    status_code = status.HTTP_429_TOO_MANY_REQUESTS
-    default_code = "busy"
-
-
 class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
+    owned_by = "subscriber"
+    subscribers_may = LOOKS | {"create", "partial_update", "pause", "resume", "rotate_secret", "test"}
     queryset = Subscription.objects.select_related("source", "lane").prefetch_related("secrets")
     serializer_class = SubscriptionBody
     filters = SubscriptionFilters
@@ -42,16 +36,14 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
     http_method_names = ("get", "post", "patch", "head", "options")  # kept, since their history is
 
     def create(self, request: Request) -> Response:
-        wanted = SubscriptionBody(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(SubscriptionBody)
         made = subscriptions.create_subscription(actor=self.actor, **wanted.validated_data)
         shown = self._shown(made.subscription.pk)
         return Response({**shown, "secret": made.secret}, status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, pk: str) -> Response:
         subscription = self.get_object()
-        wanted = SubscriptionChange(subscription, data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(SubscriptionChange, instance=subscription, partial=True)
         subscriptions.update_subscription(
             subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data
         )
@@ -96,8 +88,7 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         subscription = self.get_object()
-        wanted = Rotation(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Rotation)
         values = dict(wanted.validated_data)
         if "overlap_s" in values:
             values["overlap"] = timedelta(seconds=values.pop("overlap_s"))
@@ -120,8 +111,7 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         return Response(shown, status=status.HTTP_202_ACCEPTED if verdict.is_ordered else status.HTTP_200_OK)
 
     def _act(self, subscription: Subscription, service: Callable[..., R]) -> R:
-        wanted = Reason(data=self.request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Reason)
         try:
             return service(subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data)
         except subscriptions.Refused as refusal:
