@@ -35,7 +35,7 @@ HUB_HOST = text("HUB_HOST", "127.0.0.1")
 HUB_PORT = whole("HUB_PORT", 8000, least=1, most=65_535)
 HUB_PUBLIC_URL = text("HUB_PUBLIC_URL", "").rstrip("/")
 HUB_ENVIRONMENT = text("HUB_ENVIRONMENT", "")[:30]  # named on every page of the console; production in red
-HUB_TRUSTED_PROXIES = networks("HUB_TRUSTED_PROXIES")  # whose X-Forwarded-For tells who logs in
+HUB_TRUSTED_PROXIES = networks("HUB_TRUSTED_PROXIES")  # whose X-Forwarded-For tells who knocks
 HUB_WEB_WORKERS = whole("HUB_WEB_WORKERS", 1, least=1, most=64)
 # Threads of one worker share one interpreter: past about two per core they only wait for each other.
 HUB_WEB_THREADS = whole("HUB_WEB_THREADS", min(8, 2 * (os.cpu_count() or 1) + 1), least=1, most=256)
@@ -172,6 +172,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "hub.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "hub.bad_keys.BadKeyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
