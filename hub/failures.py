@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 
 from webhooks.rest.problems import is_api, plain_answer
 
@@ -32,6 +33,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     return defaults.server_error(request)
 
 
-def nothing_here(request: HttpRequest, **where: Any) -> HttpResponse:
+@csrf_exempt
+def nothing_here(request: HttpRequest, *where: Any) -> HttpResponse:
     """At every address under /api that is no door's, in whatever way it is asked for."""
     return plain_answer(request, status=404, code="not-found", detail="There is nothing at this address.")
