@@ -106,6 +106,12 @@ HUB_FINGERPRINT_WINDOW_S = whole("HUB_FINGERPRINT_WINDOW_S", 600, least=1, most=
 HUB_REFUSALS_PER_SOURCE = whole("HUB_REFUSALS_PER_SOURCE", 1_000, least=0, most=1_000_000)
 HUB_ADD_UP_S = number("HUB_ADD_UP_S", 2, least=0, most=60)  # how often receipts are added up; 0: never
 
+# -- the API ---------------------------------------------------------------------------------------
+
+HUB_API_RATE = whole(
+    "HUB_API_RATE", 30_000, least=0, most=100_000_000
+)  # requests a minute of one key; 0: any
+
 # -- delivering ------------------------------------------------------------------------------------
 
 HUB_EGRESS_ALLOW = networks("HUB_EGRESS_ALLOW")  # what is private is refused unless it lies in one of these
@@ -160,6 +166,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_q",
     "django_prometheus",
     "webhooks",
@@ -229,6 +237,19 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "hub.openapi.operations.Described",
+}
+
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Weir",
+    "DESCRIPTION": "A webhook hub: publish events, subscribe to them, see what became of each, and send it again.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "POSTPROCESSING_HOOKS": [],  # enums stay where they are used
 }
 
 PROMETHEUS_EXPORT_MIGRATIONS = False  # it would ask the database at every start of every process

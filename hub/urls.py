@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from hub import failures, problem_pages
 from hub.health import livez, readyz
 from hub.metrics import metrics
+from hub.openapi import document
 
 to_console = RedirectView.as_view(pattern_name="admin:index")
 
@@ -16,9 +17,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("in/", include("webhooks.urls")),
     path("api/v1/", include("hub.api")),
+    path("api/schema", document.schema, name="api-schema"),
+    path("api/docs", document.docs, name="api-docs"),
     path("api/problems", problem_pages.contents, name="problems"),
     path("api/problems/<slug:slug>", problem_pages.one, name="problem"),
-    re_path(r"^api(/.*)?$", failures.nothing_here),
+    re_path(r"^api(?:/.*)?$", failures.nothing_here),
     path("livez", livez, name="livez"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),

@@ -15,6 +15,7 @@ class Caller(APIClient):
     """Speaks JSON to the REST API."""
 
     default_format = "json"
+    authorization = ""  # the header that it sends
 
 
 def with_key(role: str = "operator", **owner: Any) -> Caller:
@@ -22,7 +23,8 @@ def with_key(role: str = "operator", **owner: Any) -> Caller:
     row, key = create_api_key(role=role, name=role, **owner)
     ApiKey.objects.filter(pk=row.pk).update(last_used_at=timezone.now())
     caller = Caller()
-    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+    caller.authorization = f"Bearer {key}"
+    caller.credentials(HTTP_AUTHORIZATION=caller.authorization)
     return caller
 
 

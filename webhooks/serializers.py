@@ -11,8 +11,8 @@ from webhooks.authentication import KeyHolder
 from webhooks.deciders.identify import MAX_ENTITY, MAX_VERSION
 from webhooks.deciders.schemes import choices
 from webhooks.ids import parse_id
-from webhooks.models import Event, EventState, Source, Subscriber
-from webhooks.rest import ById, Filters, PublicId, Strict, holder_of
+from webhooks.models import Event, Source, Subscriber
+from webhooks.rest import ById, PublicId, Strict, holder_of
 
 
 class BySlug(ById):
@@ -73,10 +73,15 @@ class SecretHint(serializers.Serializer[Any]):
 
     hint = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
-    expires_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+
+class SourceSecretHint(SecretHint):
+    """With what it is for, and when it was last of use."""
+
     purpose = serializers.CharField(read_only=True)
     matches = serializers.IntegerField(read_only=True)
-    last_matched_at = serializers.DateTimeField(read_only=True)
+    last_matched_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
 class SourceBody(Strict):
@@ -95,7 +100,7 @@ class SourceBody(Strict):
         required=False, allow_null=True, min_value=1, max_value=2_147_483_647
     )
     business_keys = serializers.JSONField(required=False)
-    secrets = SecretHint(many=True, read_only=True)
+    secrets = SourceSecretHint(many=True, read_only=True)
     last_event_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
 
@@ -113,7 +118,7 @@ class EventBrief(serializers.Serializer[Event]):
     source = BySlug("source", read_only=True)  # type: ignore[assignment]
     state = serializers.CharField()
     received_at = serializers.DateTimeField()
-    occurred_at = serializers.DateTimeField()
+    occurred_at = serializers.DateTimeField(allow_null=True)
     size = serializers.IntegerField()
 
 
@@ -142,13 +147,6 @@ class EventWhole(EventBrief):
         return base64.b64encode(_bytes(event)).decode()
 
 
-class EventFilters(Filters):
-    state = serializers.ChoiceField(choices=EventState.choices, required=False)
-    source = BySlug("source", queryset=Source.objects.all(), required=False)  # type: ignore[assignment]
-    event_type = serializers.CharField(required=False, max_length=200)
-    event_id = serializers.CharField(source="external_id", required=False, max_length=500)
-
-
 class Publication(Strict):
     """What a publisher says happened."""
 
@@ -158,6 +156,17 @@ class Publication(Strict):
     entity = serializers.CharField(required=False, max_length=MAX_ENTITY)
     entity_version = serializers.IntegerField(required=False, min_value=0, max_value=MAX_VERSION)
     data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+
+
+class Published(serializers.Serializer[Any]):
+    """What became of a publication."""
+
+    id = serializers.CharField(help_text="The event's id, whichever publication made it.")
+    event_id = serializers.CharField()
+    status = serializers.ChoiceField(
+        choices=["accepted", "duplicate"],
+        help_text="`duplicate`: it was published before, with the same data.",
+    )
 
 
 def _bytes(event: Event) -> bytes:

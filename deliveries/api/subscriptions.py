@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -18,6 +19,8 @@ from deliveries.serializers import (
     SubscriptionBody,
     SubscriptionChange,
     SubscriptionFilters,
+    SubscriptionMade,
+    SubscriptionOrdered,
 )
 from deliveries.services import circuits, ping, subscriptions
 from deliveries.services.circuits import OrderVerdict
@@ -35,58 +38,81 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
     kind = "subscription"
     http_method_names = ("get", "post", "patch", "head", "options")  # kept, since their history is
 
+    def version_of(self, row: Subscription) -> str:
+        return subscriptions.version_of(row)
+
+    @extend_schema(request=SubscriptionBody, responses={201: SubscriptionMade})
     def create(self, request: Request) -> Response:
+        """Make a subscription. Its signing secret is shown this once."""
         wanted = self.read(SubscriptionBody)
         made = subscriptions.create_subscription(actor=self.actor, **wanted.validated_data)
         shown = self._shown(made.subscription.pk)
         return Response({**shown, "secret": made.secret}, status=status.HTTP_201_CREATED)
 
+    @extend_schema(request=SubscriptionChange, responses={200: SubscriptionBody})
     def partial_update(self, request: Request, pk: str) -> Response:
         subscription = self.get_object()
         wanted = self.read(SubscriptionChange, instance=subscription, partial=True)
         subscriptions.update_subscription(
-            subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data
+            subscription_id=subscription.pk, actor=self.actor, seen=self.seen, **wanted.validated_data
         )
         return Response(self._shown(subscription.pk))
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
+        """Pause a subscription. Events are still owed to it, and none is sent until it is resumed."""
         return self._move(subscriptions.pause)
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
+        """Resume a paused subscription. What waited is sent at its pace."""
         return self._move(subscriptions.resume)
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
+        """Disable a subscription. Events are still owed to it, and none is sent until it is enabled."""
         return self._move(subscriptions.disable)
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
+        """Enable a disabled subscription. What waited is sent at its pace."""
         return self._move(subscriptions.enable)
 
+    @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
     def trip(self, request: Request, pk: str) -> Response:
+        """Open a subscription's circuit. Nothing is attempted until a probe succeeds."""
         return self._order(circuits.trip)
 
+    @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
     def reset(self, request: Request, pk: str) -> Response:
+        """Close a subscription's circuit. Whatever was counted against it is forgotten."""
         return self._order(circuits.reset)
 
+    @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
     def probe(self, request: Request, pk: str) -> Response:
+        """Probe a subscription's endpoint now. The cool-down of its open circuit ends."""
         return self._order(circuits.probe_now)
 
+    @extend_schema(request=Reason, responses={200: PingBody})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Sends one signed `weir.test` now and shows the answer, which may be a failure, as a 200."""
+        """Send one signed `weir.test` now. 200 shows what came back, which may be a failure."""
         try:
             return Response(PingBody(self._act(self.get_object(), ping.ping_endpoint)).data)
         except ping.Busy as busy:
             raise Busy(str(busy)) from None
 
+    @extend_schema(request=Rotation, responses={200: SubscriptionMade})
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
+        """Rotate a subscription's signing secret. The new one is shown this once; the others sign on for a while."""
         subscription = self.get_object()
         wanted = self.read(Rotation)
         values = dict(wanted.validated_data)
@@ -118,4 +144,4 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
             raise Conflict(str(refusal)) from None
 
     def _shown(self, pk: Any) -> dict[str, Any]:
-        return SubscriptionBody(self.get_queryset().get(pk=pk)).data
+        return SubscriptionBody(self.again(pk)).data

@@ -4,7 +4,8 @@
 """
 
 from .bodies import Body, ById, Filters, PublicId, Strict, holder_of
-from .door import LOOKS, Door, Pages
+from .door import LOOKS, Door
+from .pages import Cursor, Pages, Rows
 from .problems import BodyTooLarge, Busy, Changed, Conflict
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "ById",
     "Changed",
     "Conflict",
+    "Cursor",
     "Door",
     "Filters",
     "Pages",
     "PublicId",
+    "Rows",
     "Strict",
     "holder_of",
 ]

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from webhooks.deciders.problems import HOME, Problem, problem_for
+from webhooks.services import versions
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 10  # what we ask of a caller when the database is down, as the receipt door does
@@ -137,6 +138,8 @@ def spoken(error: Exception) -> APIException:  # noqa: PLR0911 (a table)
             return exceptions.PermissionDenied()
         case Invalid():
             return ValidationError(error.message_dict if hasattr(error, "error_dict") else error.messages)
+        case versions.Changed():
+            return Changed(str(error))
         case RequestDataTooBig():
             return BodyTooLarge(f"A body has at most {settings.HUB_MAX_BODY} bytes.")
         case UnreadablePostError():
