@@ -9,7 +9,6 @@ from deliveries.models import (
     Attempt,
     ClientErrors,
     Delivery,
-    DeliveryState,
     Lane,
     Ordering,
     Subscription,
@@ -27,8 +26,8 @@ from deliveries.services.defaults import (
 from deliveries.services.ping import PingAnswer
 from deliveries.services.subscriptions import MAX_OVERLAP
 from webhooks.models import Source, Subscriber
-from webhooks.rest import ById, Filters, PublicId, Strict
-from webhooks.serializers import BySlug, SecretHint
+from webhooks.rest import Filters, PublicId, Strict
+from webhooks.serializers import BySlug, EventWhole, OwnSubscriber, SecretHint
 
 EXCERPT = 2_000  # characters of a response: enough to read an error, small enough to list with every attempt
 
@@ -42,15 +41,15 @@ class LaneBody(serializers.Serializer[Lane]):
 
     hold = serializers.CharField()
     hold_reason = serializers.CharField()
-    held_at = serializers.DateTimeField()
-    hold_until = serializers.DateTimeField()
+    held_at = serializers.DateTimeField(allow_null=True)
+    hold_until = serializers.DateTimeField(allow_null=True)
     circuit = serializers.CharField()
-    circuit_since = serializers.DateTimeField()
-    cooldown_until = serializers.DateTimeField()
+    circuit_since = serializers.DateTimeField(allow_null=True)
+    cooldown_until = serializers.DateTimeField(allow_null=True)
     window = serializers.SerializerMethodField()
-    not_before = serializers.DateTimeField()
-    failing_since = serializers.DateTimeField()
-    warned_at = serializers.DateTimeField()
+    not_before = serializers.DateTimeField(allow_null=True)
+    failing_since = serializers.DateTimeField(allow_null=True)
+    warned_at = serializers.DateTimeField(allow_null=True)
     order = serializers.SerializerMethodField()
 
     def get_window(self, lane: Lane) -> int:
@@ -62,7 +61,7 @@ class LaneBody(serializers.Serializer[Lane]):
 
 class SubscriptionBody(Strict):
     id = PublicId("subscription", read_only=True)
-    subscriber = ById("subscriber", queryset=Subscriber.objects.all())
+    subscriber = OwnSubscriber(queryset=Subscriber.objects.all())
     name = serializers.CharField(max_length=200)
     url = serializers.CharField(max_length=2_000)
     source = BySlug("source", queryset=Source.objects.all(), required=False, allow_null=True)  # type: ignore[assignment]
@@ -134,8 +133,20 @@ def _thresholds(subscription: Subscription) -> dict[str, float]:
 class SubscriptionChange(SubscriptionBody):
     """Whom a subscription belongs to is settled for good, and its secret changes by rotation."""
 
-    subscriber = ById("subscriber", read_only=True)
+    subscriber = OwnSubscriber(read_only=True)
     secret = None  # type: ignore[assignment]
+
+
+class SubscriptionMade(SubscriptionBody):
+    """With its secret, this once."""
+
+    secret = serializers.CharField(read_only=True)
+
+
+class SubscriptionOrdered(SubscriptionBody):
+    """With what was done about an order to its circuit."""
+
+    detail = serializers.CharField(read_only=True)
 
 
 class Reason(Strict):
@@ -153,17 +164,21 @@ class Rotation(Reason):
 
 
 class SubscriptionFilters(Filters):
-    subscriber = PublicId("subscriber", source="subscriber_id", required=False)
-    source = BySlug("source", queryset=Source.objects.all(), required=False)  # type: ignore[assignment]
+    subscriber = PublicId(
+        "subscriber", source="subscriber_id", required=False, help_text="Those of one subscriber."
+    )
+    source = BySlug(  # type: ignore[assignment]
+        "source", queryset=Source.objects.all(), required=False, help_text="Those that name this source."
+    )
 
 
 class AttemptBody(serializers.Serializer[Attempt]):
     id = PublicId("attempt")
     number = serializers.IntegerField()
     started_at = serializers.DateTimeField()
-    duration_ms = serializers.IntegerField()
+    duration_ms = serializers.IntegerField(allow_null=True)
     outcome = serializers.CharField()
-    status = serializers.IntegerField()
+    status = serializers.IntegerField(allow_null=True)
     error = serializers.CharField()
     response = serializers.SerializerMethodField()
 
@@ -178,7 +193,7 @@ class PingBody(serializers.Serializer[PingAnswer]):
 
     detail = serializers.CharField(source="sentence")
     outcome = serializers.CharField()
-    status = serializers.IntegerField()
+    status = serializers.IntegerField(allow_null=True)
     error = serializers.CharField()
     duration_ms = serializers.IntegerField()
     request = serializers.SerializerMethodField()
@@ -210,25 +225,26 @@ class DeliveryBrief(serializers.Serializer[Delivery]):
     state = serializers.CharField()
     attempt_count = serializers.IntegerField(source="attempts")
     created_at = serializers.DateTimeField()
-    due_at = serializers.DateTimeField()
-    settled_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField(allow_null=True)
+    settled_at = serializers.DateTimeField(allow_null=True)
     last_outcome = serializers.CharField()
-    last_status = serializers.IntegerField()
-    last_latency_ms = serializers.IntegerField()
+    last_status = serializers.IntegerField(allow_null=True)
+    last_latency_ms = serializers.IntegerField(allow_null=True)
     last_error = serializers.CharField()
+
+
+class EventDelivered(EventWhole):
+    """With the deliveries it became."""
+
+    deliveries = DeliveryBrief(many=True)
+    more_deliveries = serializers.CharField(required=False)
 
 
 class DeliveryWhole(DeliveryBrief):
     attempts = AttemptBody(many=True, source="tries")
 
 
-class DeliveryFilters(Filters):
-    """A sender's id is looked for among events, where it has its index."""
+class DeliveryOrdered(DeliveryWhole):
+    """With what was done about an order to send or discard it."""
 
-    state = serializers.ChoiceField(choices=DeliveryState.choices, required=False)
-    subscription = PublicId("subscription", source="subscription_id", required=False)
-    subscriber = PublicId("subscriber", source="subscription__subscriber_id", required=False)
-    source = BySlug("source", queryset=Source.objects.all(), required=False)  # type: ignore[assignment]
-    event_type = serializers.CharField(required=False, max_length=200)
-    event = PublicId("event", source="event__pk", required=False)
-    event_id = serializers.CharField(source="event__external_id", required=False, max_length=500)
+    detail = serializers.CharField()

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
-from hub import jump, login_limit, queue_page, sidebar
+from hub import jump, login_limit, queue_page, sidebar, tries
 from hub.overview import page as overview
 
 RED = {"production", "prod", "live"}
@@ -66,7 +66,7 @@ class ConsoleSite(AdminSite):
         """As Django's, but for whoever tries too often."""
         if request.method != "POST":
             return super().login(request, extra_context)
-        who = {"name": request.POST.get("username", ""), "address": _address(request)}
+        who = {"name": request.POST.get("username", ""), "address": tries.address_behind(request)}
         now = datetime.now(UTC)
         if until := login_limit.take(**who, now=now):
             return self._locked_out(request, math.ceil((until - now).total_seconds()))
@@ -79,11 +79,3 @@ class ConsoleSite(AdminSite):
         context = {**self.each_context(request), "title": "Log in", "minutes": math.ceil(wait_s / 60)}
         headers = {"Retry-After": str(wait_s)}
         return TemplateResponse(request, "hub/locked_out.html", context, status=429, headers=headers)
-
-
-def _address(request: HttpRequest) -> str:
-    return login_limit.address_of(
-        request.META.get("REMOTE_ADDR", ""),
-        request.META.get("HTTP_X_FORWARDED_FOR", ""),
-        settings.HUB_TRUSTED_PROXIES,
-    )

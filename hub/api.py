@@ -1,5 +1,6 @@
 """The root of the REST API, version 1: which door stands where. Canonical without a trailing slash."""
 
+from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from deliveries.api.deliveries import DeliveryDoor
@@ -16,3 +17,8 @@ router.register("events", EventDoor, basename="event")
 router.register("deliveries", DeliveryDoor, basename="delivery")
 
 urlpatterns = router.urls
+
+# The same addresses as they are described: one each, without a slash.
+_canonical = SimpleRouter(trailing_slash=False)
+_canonical.registry = router.registry
+described = [path("api/v1/", include(_canonical.urls))]

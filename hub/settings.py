@@ -35,7 +35,7 @@ HUB_HOST = text("HUB_HOST", "127.0.0.1")
 HUB_PORT = whole("HUB_PORT", 8000, least=1, most=65_535)
 HUB_PUBLIC_URL = text("HUB_PUBLIC_URL", "").rstrip("/")
 HUB_ENVIRONMENT = text("HUB_ENVIRONMENT", "")[:30]  # named on every page of the console; production in red
-HUB_TRUSTED_PROXIES = networks("HUB_TRUSTED_PROXIES")  # whose X-Forwarded-For tells who logs in
+HUB_TRUSTED_PROXIES = networks("HUB_TRUSTED_PROXIES")  # whose X-Forwarded-For tells who knocks
 HUB_WEB_WORKERS = whole("HUB_WEB_WORKERS", 1, least=1, most=64)
 # Threads of one worker share one interpreter: past about two per core they only wait for each other.
 HUB_WEB_THREADS = whole("HUB_WEB_THREADS", min(8, 2 * (os.cpu_count() or 1) + 1), least=1, most=256)
@@ -108,6 +108,12 @@ HUB_REFUSALS_PER_SOURCE = whole("HUB_REFUSALS_PER_SOURCE", 1_000, least=0, most=
 HUB_REFUSAL_BYTES_PER_SOURCE = whole("HUB_REFUSAL_BYTES_PER_SOURCE", 67_108_864, least=0, most=2**40)
 HUB_ADD_UP_S = number("HUB_ADD_UP_S", 2, least=0, most=60)  # how often receipts are added up; 0: never
 
+# -- the API ---------------------------------------------------------------------------------------
+
+HUB_API_RATE = whole(
+    "HUB_API_RATE", 30_000, least=0, most=100_000_000
+)  # requests a minute of one key; 0: any
+
 # -- delivering ------------------------------------------------------------------------------------
 
 HUB_EGRESS_ALLOW = networks("HUB_EGRESS_ALLOW")  # what is private is refused unless it lies in one of these
@@ -162,6 +168,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_q",
     "django_prometheus",
     "webhooks",
@@ -174,6 +182,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "hub.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "hub.bad_keys.BadKeyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -230,6 +239,19 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "hub.openapi.operations.Described",
+}
+
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Weir",
+    "DESCRIPTION": "A webhook hub: publish events, subscribe to them, see what became of each, and send it again.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "POSTPROCESSING_HOOKS": [],  # enums stay where they are used
 }
 
 PROMETHEUS_EXPORT_MIGRATIONS = False  # it would ask the database at every start of every process

@@ -1,5 +1,7 @@
 """People and services that come to the hub's doors: with an API key, or with a browser."""
 
+from typing import Any
+
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
@@ -13,14 +15,16 @@ class Caller(APIClient):
     """Speaks JSON to the REST API."""
 
     default_format = "json"
+    authorization = ""  # the header that it sends
 
 
-def with_key(role: str = "operator") -> Caller:
+def with_key(role: str = "operator", **owner: Any) -> Caller:
     """As it is once it was used: noting that costs a question now and then, which no test should count."""
-    row, key = create_api_key(role=role, name=role)
+    row, key = create_api_key(role=role, name=role, **owner)
     ApiKey.objects.filter(pk=row.pk).update(last_used_at=timezone.now())
     caller = Caller()
-    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {key}")
+    caller.authorization = f"Bearer {key}"
+    caller.credentials(HTTP_AUTHORIZATION=caller.authorization)
     return caller
 
 

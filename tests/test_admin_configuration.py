@@ -251,6 +251,22 @@ def test_a_new_key_is_shown_once_and_works(chief: Client) -> None:
     assert plain not in chief.get(reverse("admin:webhooks_apikey_changelist")).content.decode()
 
 
+def test_a_key_says_whose_it_is_or_where_it_may_publish(chief: Client) -> None:
+    owner, shop = make.subscriber("Billing"), make.source("shop")
+    add(chief, "webhooks_apikey", role="subscriber", subscriber=owner.pk)
+    add(chief, "webhooks_apikey", role="publisher", sources=[shop.pk])
+    subscribers, publishers = ApiKey.objects.order_by("pk")
+    assert (subscribers.subscriber, list(publishers.sources.all())) == (owner, [shop])
+    shown = chief.get(reverse("admin:webhooks_apikey_changelist")).content.decode()
+    assert "Billing" in shown and ">shop<" in shown
+
+
+def test_a_subscribers_key_needs_its_subscriber(chief: Client) -> None:
+    answer = add(chief, "webhooks_apikey", role="subscriber")
+    assert errors(answer) == {"subscriber": ["A subscriber's key must say whose it is."]}
+    assert not ApiKey.objects.exists()
+
+
 def test_a_key_cannot_expire_in_the_past(chief: Client) -> None:
     answer = add(chief, "webhooks_apikey", role="viewer", expires_at_0="2001-01-01", expires_at_1="00:00:00")
     assert errors(answer) == {"expires_at": ["A key cannot expire in the past."]}

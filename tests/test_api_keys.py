@@ -6,15 +6,17 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from webhooks.authentication import ApiKeyAuthentication, MayOperate, MayPublish, MayRead
+from tests import make
+from webhooks.authentication import ApiKeyAuthentication, MayOperate, MayOwn, MayPublish, MayRead
 from webhooks.ids import public_id
-from webhooks.models import ApiKey, AuditEntry
+from webhooks.models import ApiKey, AuditEntry, Subscriber
 from webhooks.services.keys import authenticate, create_api_key, revoke_api_key
 
 pytestmark = pytest.mark.django_db
@@ -52,11 +54,34 @@ def test_a_key_is_recorded_without_itself() -> None:
     assert plain not in repr(AuditEntry.objects.values().get())
 
 
-@pytest.mark.parametrize("wrong", [{"role": "god"}, {"role": "viewer", "expires_at": timezone.now()}])
-def test_a_key_that_could_not_serve_is_not_made(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("role", {"role": "god"}),
+        ("expires_at", {"role": "viewer", "expires_at": timezone.now()}),
+        ("subscriber", {"role": "subscriber"}),
+        ("subscriber", {"role": "operator", "subscriber": "billing"}),
+        ("sources", {"role": "viewer", "sources": ["shop"]}),
+    ],
+)
+def test_a_key_that_could_not_serve_is_not_made(field: str, wrong: dict[str, Any]) -> None:
+    if "subscriber" in wrong:
+        wrong = {**wrong, "subscriber": make.subscriber(wrong["subscriber"])}
+    if "sources" in wrong:
+        wrong = {**wrong, "sources": [make.source(slug) for slug in wrong["sources"]]}
+    with pytest.raises(ValidationError) as refused:
         create_api_key(**wrong)
+    assert list(refused.value.message_dict) == [field]
     assert not ApiKey.objects.exists()
+
+
+def test_whose_a_key_is_stands_in_the_audit() -> None:
+    owner = make.subscriber()
+    create_api_key(role="subscriber", subscriber=owner)
+    create_api_key(role="publisher", sources=[make.source("shop")])
+    first, second = AuditEntry.objects.order_by("pk").values_list("after", flat=True)
+    assert first["subscriber"] == public_id("subscriber", owner.pk)
+    assert second["sources"] == ["shop"]
 
 
 def test_the_plain_key_opens_and_nothing_near_it_does() -> None:
@@ -96,6 +121,11 @@ def test_use_is_noted_at_most_once_a_minute(django_assert_num_queries: Any) -> N
         ("viewer", MayRead, 200),
         ("viewer", MayOperate, 403),
         ("viewer", MayPublish, 403),
+        ("subscriber", MayRead, 403),
+        ("subscriber", MayOperate, 403),
+        ("subscriber", MayPublish, 403),
+        ("subscriber", MayOwn, 200),
+        ("operator", MayOwn, 403),
         ("publisher", MayRead, 403),
         ("publisher", MayOperate, 403),
         ("publisher", MayPublish, 200),
@@ -105,7 +135,8 @@ def test_use_is_noted_at_most_once_a_minute(django_assert_num_queries: Any) -> N
     ],
 )
 def test_a_role_may_what_it_may(role: str, may: Any, status: int) -> None:
-    _, plain = create_api_key(role=role)
+    owner = make.subscriber() if role == "subscriber" else None
+    _, plain = create_api_key(role=role, subscriber=owner)
     assert knock(f"Bearer {plain}", may).status_code == status
 
 
@@ -134,14 +165,42 @@ def test_the_command_prints_a_key_and_nothing_else() -> None:
 def test_the_command_lists_and_revokes() -> None:
     key, plain = create_api_key(role="viewer", name="grafana")
     name = public_id("apikey", key.id)
-    assert command("list") == f"{name}  viewer     live     grafana ({plain[:18]}…)\n"
+    assert command("list") == f"{name}  viewer      live     grafana ({plain[:18]}…)\n"
     assert command("revoke", name) == "Revoked.\n"
-    assert command("list") == f"{name}  viewer     revoked  grafana ({plain[:18]}…)\n"
+    assert command("list") == f"{name}  viewer      revoked  grafana ({plain[:18]}…)\n"
+
+
+@pytest.mark.parametrize("form", ["id", "name"])
+def test_the_command_makes_a_subscribers_key_by_id_or_name(form: str) -> None:
+    owner = make.subscriber("Billing")
+    named = public_id("subscriber", owner.pk) if form == "id" else "Billing"
+    key = authenticate(command("create", "--role", "subscriber", "--subscriber", named).rstrip())
+    assert key is not None and key.subscriber == owner
+    assert command("list").rstrip().endswith(" of Billing")
+
+
+def test_the_command_binds_a_publisher_to_sources() -> None:
+    for slug in ("shop", "till"):
+        make.source(slug)
+    key = authenticate(
+        command("create", "--role", "publisher", "--source", "shop", "--source", "till").rstrip()
+    )
+    assert key is not None and {source.slug for source in key.sources.all()} == {"shop", "till"}
+    assert command("list").rstrip().endswith(" to shop, till")
+
+
+def test_a_name_that_two_subscribers_have_is_refused() -> None:
+    Subscriber.objects.bulk_create([Subscriber(name="Billing"), Subscriber(name="Billing")])
+    with pytest.raises(CommandError, match="Several subscribers"):
+        command("create", "--role", "subscriber", "--subscriber", "Billing")
 
 
 @pytest.mark.parametrize(
     "words",
     [
+        ("create", "--role", "subscriber"),
+        ("create", "--role", "subscriber", "--subscriber", "nobody"),
+        ("create", "--role", "publisher", "--source", "nowhere"),
         ("create",),
         ("create", "--role", "god"),
         ("create", "--role", "viewer", "--expires", "soon"),

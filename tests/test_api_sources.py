@@ -59,21 +59,21 @@ def test_without_a_scheme_anyone_may_send(caller: Caller) -> None:
 def test_a_wrong_field_is_named(caller: Caller, field: str, value: Any) -> None:
     answer = caller.post(HOME, {"name": "Shop", "slug": "shop", field: value})
     expected = "secret" if value == "standard-webhooks" else field
-    assert (answer.status_code, list(answer.json())) == (400, [expected])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [expected])
     assert not Source.objects.exists()
 
 
 def test_a_secret_that_cannot_serve_is_refused_without_repeating_it(caller: Caller) -> None:
     body = {"name": "Shop", "slug": "shop", "scheme": "standard-webhooks", "secret": "whsec_dG9vIHNob3J0"}
     answer = caller.post(HOME, body)
-    assert (answer.status_code, list(answer.json())) == (400, ["secret"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["secret"])
     assert "dG9vIHNob3J0" not in answer.content.decode()
 
 
 def test_a_slug_is_taken_once(caller: Caller) -> None:
     make.source("shop")
     answer = caller.post(HOME, {"name": "Shop", "slug": "shop"})
-    assert (answer.status_code, list(answer.json())) == (400, ["slug"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["slug"])
     assert Source.objects.count() == 1
 
 
@@ -103,5 +103,5 @@ def test_a_subscriber_is_created_and_recorded(caller: Caller) -> None:
 @pytest.mark.parametrize("name", ["", "  ", "n" * 201, None])
 def test_a_subscriber_needs_a_name(caller: Caller, name: Any) -> None:
     answer = caller.post("/api/v1/subscribers", {"name": name})
-    assert (answer.status_code, list(answer.json())) == (400, ["name"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["name"])
     assert not Subscriber.objects.exists()

@@ -131,14 +131,14 @@ def test_headers_go_in_and_only_their_names_come_out(caller: Caller) -> None:
 )
 def test_a_wrong_field_is_named(caller: Caller, field: str, value: Any, sentence: str | None) -> None:
     answer = caller.post(HOME, wanted(**{field: value}))
-    assert (answer.status_code, list(answer.json())) == (400, [field])
-    assert sentence is None or answer.json()[field] == [sentence]
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    assert sentence is None or answer.json()["errors"][field] == [sentence]
     assert not Subscription.objects.exists()
 
 
 def test_missing_fields_are_named_together(caller: Caller) -> None:
     answer = caller.post(HOME, {})
-    assert set(answer.json()) == {"subscriber", "name", "url", "event_types"}
+    assert set(answer.json()["errors"]) == {"subscriber", "name", "url", "event_types"}
 
 
 def test_a_patch_changes_what_it_names_and_says_who_did(caller: Caller) -> None:
@@ -153,7 +153,7 @@ def test_a_patch_changes_what_it_names_and_says_who_did(caller: Caller) -> None:
 def test_a_patch_that_is_refused_changes_nothing(caller: Caller) -> None:
     made = create(caller)
     answer = caller.patch(f"{HOME}/{made['id']}", {"ordering": "strict", "window": 5})
-    assert (answer.status_code, list(answer.json())) == (400, ["window"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["window"])
     assert caller.get(f"{HOME}/{made['id']}").json()["ordering"] == "unordered"
 
 
@@ -184,7 +184,7 @@ def test_its_lane_says_how_it_moves(caller: Caller, state: str, window: int) -> 
 def test_a_patch_cannot_change_owner_secret_or_id(caller: Caller, field: str) -> None:
     made = create(caller)
     answer = caller.patch(f"{HOME}/{made['id']}", {field: "x"})
-    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
 def test_a_subscription_is_never_deleted(caller: Caller) -> None:
@@ -207,7 +207,7 @@ def test_resuming_what_is_disabled_is_a_conflict(caller: Caller) -> None:
     caller.post(f"{HOME}/{made['id']}/disable")
     answer = caller.post(f"{HOME}/{made['id']}/resume")
     assert answer.status_code == 409
-    assert answer.json() == {"detail": "This subscription is disabled; resume does not apply to it."}
+    assert answer.json()["detail"] == "This subscription is disabled; resume does not apply to it."
 
 
 def test_rotation_shows_the_new_secret_once_and_keeps_the_old_for_the_overlap(caller: Caller) -> None:
@@ -224,7 +224,7 @@ def test_rotation_shows_the_new_secret_once_and_keeps_the_old_for_the_overlap(ca
 def test_an_absurd_overlap_is_refused(caller: Caller, overlap: Any) -> None:
     made = create(caller)
     answer = caller.post(f"{HOME}/{made['id']}/rotate-secret", {"overlap_s": overlap})
-    assert (answer.status_code, list(answer.json())) == (400, ["overlap_s"])
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["overlap_s"])
     assert Subscription.objects.get().secrets.count() == 1
 
 

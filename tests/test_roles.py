@@ -47,7 +47,8 @@ def test_a_viewer_sees_every_kind_of_thing_but_payloads() -> None:
     ours = [
         model for label in ("webhooks", "deliveries") for model in apps.get_app_config(label).get_models()
     ]
-    views = {f"{model._meta.app_label}.view_{model._meta.model_name}" for model in ours}
+    shown = [model for model in ours if "view" in model._meta.default_permissions]
+    views = {f"{model._meta.app_label}.view_{model._meta.model_name}" for model in shown}
     assert may("Viewer") == views - set(migration.PAYLOADS)
     assert {"webhooks.view_eventbody", "deliveries.view_deliverybody"} < set(migration.PAYLOADS)
 

@@ -153,7 +153,7 @@ class TestOverTheApi:
     @pytest.mark.parametrize("options", ["x", [1], {"colour": 1}, None, {"tolerance_s": "1"}])
     def test_wrong_options_are_named(self, caller: Caller, options: Any) -> None:
         answer = caller.post(HOME, {"name": "M", "slug": "m", "options": options})
-        assert (answer.status_code, list(answer.json())) == (400, ["options"])
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["options"])
         assert not Source.objects.exists()
 
 

@@ -11,17 +11,27 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from webhooks.models import ApiKey, Role
-from webhooks.services.keys import authenticate
+from webhooks.services.keys import authenticate, source_ids_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyHolder:
-    """Whoever holds a key: what `request.user` is behind the API. `str()` names them in the audit."""
+    """Whoever holds a key: what `request.user` is behind the API. `str()` names them in the audit.
+
+    `subscriber_id` is whom the key of a subscriber belongs to. `source_ids` are those a publisher is bound to;
+    empty: any.
+    """
 
     pk: UUID
     role: str
     name: str
+    subscriber_id: UUID | None = None
+    source_ids: frozenset[UUID] = frozenset()
     is_authenticated: ClassVar[bool] = True
+
+    @property
+    def is_subscriber(self) -> bool:
+        return self.role == Role.SUBSCRIBER
 
     def __str__(self) -> str:
         return self.name
@@ -35,10 +45,20 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = authenticate(plain.strip())
         if key is None:
             raise AuthenticationFailed("This API key is unknown, expired or revoked.")
-        return KeyHolder(pk=key.pk, role=key.role, name=str(key)), key
+        return _holder(key), key
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="weir"'
+
+
+def _holder(key: ApiKey) -> KeyHolder:
+    return KeyHolder(
+        pk=key.pk,
+        role=key.role,
+        name=str(key),
+        subscriber_id=key.subscriber_id,
+        source_ids=source_ids_of(key),
+    )
 
 
 class _MayAs(BasePermission):
@@ -61,3 +81,9 @@ class MayOperate(_MayAs):
 
 class MayPublish(_MayAs):
     roles = frozenset({Role.OPERATOR, Role.PUBLISHER})
+
+
+class MayOwn(_MayAs):
+    """Subscribers, at what is theirs; the door narrows to that."""
+
+    roles = frozenset({Role.SUBSCRIBER})

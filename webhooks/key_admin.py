@@ -1,10 +1,8 @@
 """API keys on the console: made and shown once, revoked after asking, never changed."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -21,18 +19,21 @@ from webhooks.services import keys
 class ApiKeyForm(ModelForm):
     class Meta:
         model = ApiKey
-        fields = ("name", "role", "expires_at")
+        fields = ("name", "role", "subscriber", "sources", "expires_at")
 
-    def clean_expires_at(self) -> datetime | None:
-        at: datetime | None = self.cleaned_data["expires_at"]
-        if at is not None and at <= timezone.now():
-            raise ValidationError("A key cannot expire in the past.")
-        return at
+    def clean(self) -> dict[str, Any]:
+        """By the service's own rules, so that the page refuses what the API and the terminal would."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            asked = {name: given[name] for name in ("role", "subscriber", "expires_at")}
+            keys.check(**asked, sources=list(given["sources"]))
+        return given
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Listing):
-    list_display = ("label", "prefix", "role", "standing", "last_used", "expires_at", "created_at")
+    list_display = ("label", "prefix", "role", "owner", "standing", "last_used", "expires_at", "created_at")
+    list_select_related = ("subscriber",)
     list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter))
     form = ApiKeyForm
     fields = ApiKeyForm.Meta.fields
@@ -41,6 +42,10 @@ class ApiKeyAdmin(Listing):
     search_help_text = "A key's id, its whole name, or the characters that are shown of it."
     actions = ("revoke",)
     revoke_template = "admin/webhooks/apikey/revoke.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        rows: QuerySet[ApiKey] = super().get_queryset(request)
+        return rows.prefetch_related("sources")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -55,7 +60,12 @@ class ApiKeyAdmin(Listing):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         made, plain = keys.create_api_key(
-            role=obj.role, name=obj.name, expires_at=obj.expires_at, **who(request)
+            role=obj.role,
+            name=obj.name,
+            subscriber=obj.subscriber,
+            sources=form.cleaned_data["sources"],
+            expires_at=obj.expires_at,
+            **who(request),
         )
         obj.pk, obj.shown_prefix = made.pk, made.shown_prefix
         self.message_user(request, f"The key is {plain} and is not shown again.", messages.WARNING)
@@ -67,6 +77,13 @@ class ApiKeyAdmin(Listing):
     @admin.display(description="Begins with")
     def prefix(self, key: ApiKey) -> SafeString:
         return format_html("<code>{}…</code>", key.shown_prefix)
+
+    @admin.display(description="Of or for")
+    def owner(self, key: ApiKey) -> str:
+        """Whose it is, or where it may publish."""
+        if key.subscriber is not None:
+            return key.subscriber.name
+        return ", ".join(sorted(source.slug for source in key.sources.all())) or "everything"
 
     @admin.display(description="State")
     def standing(self, key: ApiKey) -> SafeString:

@@ -3,14 +3,16 @@
 import base64
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
+from rest_framework.fields import empty
 
+from webhooks.authentication import KeyHolder
 from webhooks.deciders.identify import MAX_ENTITY, MAX_VERSION
 from webhooks.deciders.schemes import choices
 from webhooks.ids import parse_id
-from webhooks.models import Event, EventState, Source, Subscriber
-from webhooks.rest import ById, Filters, PublicId, Strict
+from webhooks.models import Event, Source, Subscriber
+from webhooks.rest import ById, PublicId, Strict, holder_of
 
 
 class BySlug(ById):
@@ -19,11 +21,38 @@ class BySlug(ById):
     def find(self, queryset: QuerySet[Any], text: str) -> Source | None:
         return find_source(queryset, text)
 
+    def missing(self) -> str:
+        holder = holder_of(self)
+        is_bound = holder is not None and holder.source_ids
+        return "There is no such source among those of this API key." if is_bound else super().missing()
+
+    def within(self, queryset: QuerySet[Any], holder: KeyHolder) -> QuerySet[Any]:
+        """A publisher's own, where it is bound to some; a subscriber's own, and those that are nobody's."""
+        if holder.is_subscriber:
+            return queryset.filter(Q(subscriber=None) | Q(subscriber=holder.subscriber_id))
+        return queryset.filter(pk__in=holder.source_ids) if holder.source_ids else queryset
+
     def to_representation(self, value: Any) -> str:
         return str(value.slug)
 
     def use_pk_only_optimization(self) -> bool:
         return False
+
+
+class OwnSubscriber(ById):
+    """A subscriber by its public id. Who holds a subscriber's key can name that one alone, and need not."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("subscriber", **kwargs)
+
+    def within(self, queryset: QuerySet[Any], holder: KeyHolder) -> QuerySet[Any]:
+        return queryset.filter(pk=holder.subscriber_id) if holder.is_subscriber else queryset
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        holder = holder_of(self)
+        if data is empty and holder is not None and holder.is_subscriber:
+            return True, self._nameable().get()
+        return super().validate_empty_values(data)
 
 
 def find_source(sources: QuerySet[Source], text: str) -> Source | None:
@@ -44,10 +73,15 @@ class SecretHint(serializers.Serializer[Any]):
 
     hint = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
-    expires_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+
+class SourceSecretHint(SecretHint):
+    """With what it is for, and when it was last of use."""
+
     purpose = serializers.CharField(read_only=True)
     matches = serializers.IntegerField(read_only=True)
-    last_matched_at = serializers.DateTimeField(read_only=True)
+    last_matched_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
 class SourceBody(Strict):
@@ -66,7 +100,7 @@ class SourceBody(Strict):
         required=False, allow_null=True, min_value=1, max_value=2_147_483_647
     )
     business_keys = serializers.JSONField(required=False)
-    secrets = SecretHint(many=True, read_only=True)
+    secrets = SourceSecretHint(many=True, read_only=True)
     last_event_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
 
@@ -84,7 +118,7 @@ class EventBrief(serializers.Serializer[Event]):
     source = BySlug("source", read_only=True)  # type: ignore[assignment]
     state = serializers.CharField()
     received_at = serializers.DateTimeField()
-    occurred_at = serializers.DateTimeField()
+    occurred_at = serializers.DateTimeField(allow_null=True)
     size = serializers.IntegerField()
 
 
@@ -113,13 +147,6 @@ class EventWhole(EventBrief):
         return base64.b64encode(_bytes(event)).decode()
 
 
-class EventFilters(Filters):
-    state = serializers.ChoiceField(choices=EventState.choices, required=False)
-    source = BySlug("source", queryset=Source.objects.all(), required=False)  # type: ignore[assignment]
-    event_type = serializers.CharField(required=False, max_length=200)
-    event_id = serializers.CharField(source="external_id", required=False, max_length=500)
-
-
 class Publication(Strict):
     """What a publisher says happened."""
 
@@ -129,6 +156,17 @@ class Publication(Strict):
     entity = serializers.CharField(required=False, max_length=MAX_ENTITY)
     entity_version = serializers.IntegerField(required=False, min_value=0, max_value=MAX_VERSION)
     data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+
+
+class Published(serializers.Serializer[Any]):
+    """What became of a publication."""
+
+    id = serializers.CharField(help_text="The event's id, whichever publication made it.")
+    event_id = serializers.CharField()
+    status = serializers.ChoiceField(
+        choices=["accepted", "duplicate"],
+        help_text="`duplicate`: it was published before, with the same data.",
+    )
 
 
 def _bytes(event: Event) -> bytes:

@@ -108,7 +108,7 @@ class SubscriptionForm(ModelForm):
         if self.errors:
             return
         try:
-            subscription_rules.check(self.instance)
+            subscription_rules.check(self.instance, changed=self.changed_data)
         except ValidationError as error:
             self.add_error(None, error)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -10,12 +11,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deliveries.models import Attempt, Delivery
-from deliveries.serializers import DeliveryBrief, DeliveryFilters, DeliveryWhole, Reason
+from deliveries.selectors.delivery_filters import Column
+from deliveries.selectors.subscription_list import subscriptions_of
+from deliveries.serializers import DeliveryBrief, DeliveryOrdered, DeliveryWhole, Reason
 from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
-from webhooks.rest import Conflict, Door
+from webhooks.rest import LOOKS, Conflict, Door
+
+from .filters import DeliveryFilters
+from .lists import Queried, among
 
 
-class DeliveryDoor(ListModelMixin, RetrieveModelMixin, Door[Delivery]):
+class DeliveryDoor(Queried[Delivery], ListModelMixin, RetrieveModelMixin, Door[Delivery]):
+    owned_by = "subscription__subscriber"
+    subscribers_may = LOOKS | {"replay"}
     queryset = Delivery.objects.select_related("source")
     filters = DeliveryFilters
     kind = "delivery"
@@ -26,21 +34,31 @@ class DeliveryDoor(ListModelMixin, RetrieveModelMixin, Door[Delivery]):
         tries = Attempt.objects.select_related("exchange").order_by("number")
         return super().get_queryset().prefetch_related(Prefetch("tries", queryset=tries))
 
+    def own(self) -> Column | None:
+        """A subscriber's are read lane by lane, by the index that each lane has."""
+        holder = self.holder
+        if holder is None or holder.subscriber_id is None:
+            return None
+        return among("subscription_id", subscriptions_of(holder.subscriber_id))
+
     def get_serializer_class(self) -> type[DeliveryBrief]:
         return DeliveryBrief if self.action == "list" else DeliveryWhole
 
+    @extend_schema(request=Reason, responses={202: DeliveryOrdered})
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: str) -> Response:
+        """Send a delivery again. A fresh budget of attempts begins; the attempts made so far are kept."""
         return self._order(replay_delivery)
 
+    @extend_schema(request=Reason, responses={202: DeliveryOrdered})
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str) -> Response:
+        """Discard a delivery. It need not arrive, and is not attempted any more."""
         return self._order(discard_delivery)
 
     def _order(self, service: Callable[..., ReplayVerdict]) -> Response:
         delivery = self.get_object()
-        wanted = Reason(data=self.request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Reason)
         verdict = service(delivery_id=delivery.pk, actor=self.actor, **wanted.validated_data)
         if not verdict.is_done:
             raise Conflict(verdict.sentence, code=verdict.answer)

@@ -1,22 +1,30 @@
 """The door of events on the outbound side: what the inbound one shows, and the deliveries an event became."""
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from deliveries.models import Delivery
-from deliveries.serializers import DeliveryBrief
+from deliveries.serializers import DeliveryBrief, EventDelivered
 from webhooks import api
 from webhooks.ids import public_id
 from webhooks.models import Event
 
+from .filters import EventFilters
+from .lists import Queried
+
 SHOWN_DELIVERIES = 100  # of an event; it may have gone to thousands, and the list pages through them all
 
 
-class EventDoor(api.EventDoor):
-    """Adds to one event the deliveries it became."""
+class EventDoor(Queried[Event], api.EventDoor):
+    """Adds to one event the deliveries it became, and lists as the console does."""
 
+    filters = EventFilters
+
+    @extend_schema(responses={200: EventDelivered})
     def retrieve(self, request: Request, pk: str) -> Response:
+        """Read one event. It comes with its exact bytes and with the deliveries it became."""
         event = self.get_object()
         deliveries = _deliveries_of(event)
         shown = {

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,85 +19,102 @@ from deliveries.serializers import (
     SubscriptionBody,
     SubscriptionChange,
     SubscriptionFilters,
+    SubscriptionMade,
+    SubscriptionOrdered,
 )
 from deliveries.services import circuits, ping, subscriptions
 from deliveries.services.circuits import OrderVerdict
-from webhooks.rest import Conflict, Door
+from webhooks.rest import LOOKS, Busy, Conflict, Door
 
 R = TypeVar("R")
 
 
-class Busy(APIException):
-    """What is asked for is possible, and others are at it."""
-
-    status_code = status.HTTP_429_TOO_MANY_REQUESTS
-    default_code = "busy"
-
-
 class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
+    owned_by = "subscriber"
+    subscribers_may = LOOKS | {"create", "partial_update", "pause", "resume", "rotate_secret", "test"}
     queryset = Subscription.objects.select_related("source", "lane").prefetch_related("secrets")
     serializer_class = SubscriptionBody
     filters = SubscriptionFilters
     kind = "subscription"
     http_method_names = ("get", "post", "patch", "head", "options")  # kept, since their history is
 
+    def version_of(self, row: Subscription) -> str:
+        return subscriptions.version_of(row)
+
+    @extend_schema(request=SubscriptionBody, responses={201: SubscriptionMade})
     def create(self, request: Request) -> Response:
-        wanted = SubscriptionBody(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        """Make a subscription. Its signing secret is shown this once."""
+        wanted = self.read(SubscriptionBody)
         made = subscriptions.create_subscription(actor=self.actor, **wanted.validated_data)
         shown = self._shown(made.subscription.pk)
         return Response({**shown, "secret": made.secret}, status=status.HTTP_201_CREATED)
 
+    @extend_schema(request=SubscriptionChange, responses={200: SubscriptionBody})
     def partial_update(self, request: Request, pk: str) -> Response:
         subscription = self.get_object()
-        wanted = SubscriptionChange(subscription, data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(SubscriptionChange, instance=subscription, partial=True)
         subscriptions.update_subscription(
-            subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data
+            subscription_id=subscription.pk, actor=self.actor, seen=self.seen, **wanted.validated_data
         )
         return Response(self._shown(subscription.pk))
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
+        """Pause a subscription. Events are still owed to it, and none is sent until it is resumed."""
         return self._move(subscriptions.pause)
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
+        """Resume a paused subscription. What waited is sent at its pace."""
         return self._move(subscriptions.resume)
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
+        """Disable a subscription. Events are still owed to it, and none is sent until it is enabled."""
         return self._move(subscriptions.disable)
 
+    @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
+        """Enable a disabled subscription. What waited is sent at its pace."""
         return self._move(subscriptions.enable)
 
+    @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
     def trip(self, request: Request, pk: str) -> Response:
+        """Open a subscription's circuit. Nothing is attempted until a probe succeeds."""
         return self._order(circuits.trip)
 
+    @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
     def reset(self, request: Request, pk: str) -> Response:
+        """Close a subscription's circuit. Whatever was counted against it is forgotten."""
         return self._order(circuits.reset)
 
+    @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
     def probe(self, request: Request, pk: str) -> Response:
+        """Probe a subscription's endpoint now. The cool-down of its open circuit ends."""
         return self._order(circuits.probe_now)
 
+    @extend_schema(request=Reason, responses={200: PingBody})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Sends one signed `weir.test` now and shows the answer, which may be a failure, as a 200."""
+        """Send one signed `weir.test` now. 200 shows what came back, which may be a failure."""
         try:
             return Response(PingBody(self._act(self.get_object(), ping.ping_endpoint)).data)
         except ping.Busy as busy:
             raise Busy(str(busy)) from None
 
+    @extend_schema(request=Rotation, responses={200: SubscriptionMade})
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
+        """Rotate a subscription's signing secret. The new one is shown this once; the others sign on for a while."""
         subscription = self.get_object()
-        wanted = Rotation(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Rotation)
         values = dict(wanted.validated_data)
         if "overlap_s" in values:
             values["overlap"] = timedelta(seconds=values.pop("overlap_s"))
@@ -120,12 +137,11 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         return Response(shown, status=status.HTTP_202_ACCEPTED if verdict.is_ordered else status.HTTP_200_OK)
 
     def _act(self, subscription: Subscription, service: Callable[..., R]) -> R:
-        wanted = Reason(data=self.request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Reason)
         try:
             return service(subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data)
         except subscriptions.Refused as refusal:
             raise Conflict(str(refusal)) from None
 
     def _shown(self, pk: Any) -> dict[str, Any]:
-        return SubscriptionBody(self.get_queryset().get(pk=pk)).data
+        return SubscriptionBody(self.again(pk)).data

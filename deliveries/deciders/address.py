@@ -12,6 +12,7 @@ Network = IPv4Network | IPv6Network
 MAX_URL = 2_000
 MAX_HOST = 253  # characters; what DNS allows
 MAX_LABEL = 63
+LOCALHOST = "localhost"  # and all below it: loopback, by RFC 6761
 
 # First match names the reason, so the narrow come before the wide.
 REFUSED: tuple[tuple[Network, str], ...] = tuple(
@@ -77,6 +78,18 @@ class EgressPolicy:
             return None
         reason = next((reason for form in reversed(forms) if (reason := _reason(form))), None)
         return f"The address {address} is {reason}; HUB_EGRESS_ALLOW does not list it." if reason else None
+
+
+def check_reach(url: str, policy: EgressPolicy) -> None:
+    """Raises ValueError where a URL names an address that we never send to, instead of a host that has one.
+
+    What a name resolves to is judged at each connection; today's answer is no promise.
+    """
+    host = (_split(url)[0].hostname or "").rstrip(".")
+    if host == LOCALHOST or host.endswith(f".{LOCALHOST}"):
+        host = "127.0.0.1"
+    if (_is_ipv4(host) or ":" in host) and (refusal := policy.refusal(host)):
+        raise ValueError(refusal)
 
 
 def check_url(url: str) -> None:

@@ -24,7 +24,7 @@ from .outcome import Outcome
 
 MOST_ATTEMPTS = 10_000
 
-_CODE = re.compile(r"[1-5][0-9]{2}|[2-5]xx|net", re.ASCII)
+CODE = re.compile(r"[1-5][0-9]{2}|[2-5]xx|net", re.ASCII)
 _FINGERPRINT = re.compile(r"v[0-9]{1,3}:[0-9a-f]{1,36}", re.ASCII)
 _ATTEMPTS = re.compile(r">=([0-9]{1,6})", re.ASCII)
 
@@ -45,7 +45,7 @@ def parse(params: Params) -> Parsed:
         subscriptions=reading.several("sub", lambda text: parse_id("subscription", text)),
         sources=reading.several("source", matching(SLUG)),
         types=reading.several("type", pattern, separator=None),
-        codes=reading.several("code", matching(_CODE)),
+        codes=reading.several("code", matching(CODE)),
         outcomes=reading.several("error", Outcome),
         fingerprints=reading.several("fp", matching(_FINGERPRINT)),
         replay=reading.one("replay", lambda text: parse_id("replay", text), None),

@@ -23,6 +23,7 @@ from webhooks.ids import first_id_at, parse_id
 from webhooks.models import Event, Source
 from webhooks.selectors.distinct import MOST_DISTINCT, distinct
 
+MOST_VALUES = 50  # of one filter; more are asked for at once
 MOST_BRANCHES = 24  # of several columns together; past that, a column is asked for all its values at once
 MOST_ALTERNATIVES = 32  # of one column
 SAME_EXTERNAL_ID = 100  # events that share a sender's id over all sources; more than ever seen
@@ -127,10 +128,15 @@ def _found(search: str) -> Column | None:
             found |= Q((column, parse_id(kind, search)))
         except ValueError:
             continue
-    events = Event.objects.filter(external_id=search).values_list("pk", flat=True)[:SAME_EXTERNAL_ID]
-    if ids := list(events):
+    if ids := events_sent_as(search):
         found |= Q(event_id__in=ids)
     return Column(whole=found, alternatives=[found], leads=True)
+
+
+def events_sent_as(external_id: str) -> list[UUID]:
+    """Looked for among events, where the sender's id has its index."""
+    events = Event.objects.filter(external_id=external_id).values_list("pk", flat=True)
+    return list(events[:SAME_EXTERNAL_ID])
 
 
 def time_range(query: ListQuery, now: datetime) -> Column | None:
@@ -202,7 +208,7 @@ def _replay(replay: UUID | None) -> Column | None:
 def equal(name: str, values: Sequence[UUID], *, leads: bool = False) -> Column | None:
     if not values:
         return None
-    several = [Q((name, value)) for value in values]
+    several = [Q((name, value)) for value in values] if len(values) <= MOST_VALUES else []
     return Column(whole=Q((f"{name}__in", values)), alternatives=several, leads=leads)
 
 

@@ -183,3 +183,9 @@ def _ordered(rows: list[Row], sort: str) -> list[Row]:
     known = [row for row in by_name if key(row) is not None]
     unknown = [row for row in by_name if key(row) is None]
     return sorted(known, key=key, reverse=sort.startswith("-")) + unknown
+
+
+def subscriptions_of(subscriber_id: UUID) -> list[UUID]:
+    """What one subscriber has, oldest first."""
+    mine = Subscription.objects.filter(subscriber_id=subscriber_id).order_by("pk")
+    return list(mine.values_list("pk", flat=True))

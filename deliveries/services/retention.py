@@ -30,6 +30,7 @@ from deliveries.models import (
 )
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventKey, EventState, ReceiptRollup, Refusal
+from webhooks.services import kept_answers
 
 from . import replays
 from .rearming import ACTIVE
@@ -65,6 +66,7 @@ def drop_expired(*, now: datetime) -> dict[str, int]:
         "entity versions": lambda: _versions(keys_until, rows),
         "circuit changes": lambda: CircuitChange.objects.filter(id__lt=rows),
         "refusals": lambda: Refusal.objects.filter(id__lt=refusals),
+        "kept answers": lambda: kept_answers.expired(now=now),
     }
     deadline = monotonic() + BUDGET_S
     dropped = {name: _drop(step, deadline) for name, step in steps.items()}

@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from deliveries.deciders import address, circuit, endurance, matching, request, retry
@@ -40,9 +41,11 @@ CIRCUIT_FIELDS = (
 )
 
 
-def check(subscription: Subscription) -> None:
-    """Raises ValidationError with every wrong field named."""
+def check(subscription: Subscription, *, changed: Collection[str]) -> None:
+    """Raises ValidationError with every wrong field named. `changed` are the fields somebody sets just now."""
     problems = _field_problems(subscription) or _problems_together(subscription)
+    if "url" in changed and "url" not in problems:
+        problems |= _unreachable(subscription.url)
     if problems:
         raise ValidationError(problems)
 
@@ -60,6 +63,16 @@ def _field_problems(subscription: Subscription) -> dict[str, list[str]]:
         except ValueError as error:
             problems[field] = [str(error)]
     return problems
+
+
+def _unreachable(url: str) -> dict[str, list[str]]:
+    """Asked of a new URL alone: what is allowed may change, and must not stand in the way of other changes."""
+    policy = address.EgressPolicy(allow=tuple(settings.HUB_EGRESS_ALLOW))
+    try:
+        address.check_reach(url, policy)
+    except ValueError as error:
+        return {"url": [str(error)]}
+    return {}
 
 
 def _problems_together(subscription: Subscription) -> dict[str, list[str]]:

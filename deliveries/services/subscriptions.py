@@ -20,6 +20,7 @@ from deliveries.models import Lane, Subscription, SubscriptionSecret
 from webhooks.deciders import standard
 from webhooks.models import Source, Subscriber
 from webhooks.services import audit
+from webhooks.services.versions import Seen, check_seen
 
 from . import subscription_rules
 from .defaults import headers_of, schedule_of
@@ -42,6 +43,7 @@ __all__ = [
     "rotate_secret",
     "schedule_of",
     "update_subscription",
+    "version_of",
 ]
 
 OVERLAP = timedelta(days=1)  # how long a replaced secret still signs, unless asked otherwise
@@ -99,7 +101,7 @@ def create_subscription(
     """Makes the subscription, its lane and its first signing secret together. Raises ValidationError."""
     subscription = Subscription(subscriber=subscriber)
     changes = _apply(subscription, options)
-    subscription_rules.check(subscription)
+    subscription_rules.check(subscription, changed=changes.after)
     plain = _checked_secret(secret)
     with transaction.atomic():
         subscription.save(force_insert=True)
@@ -119,19 +121,22 @@ def update_subscription(
     user: User | None = None,
     reason: str = "",
     seen_at: datetime | None = None,
+    seen: Seen = None,
     **options: Unpack[Options],
 ) -> Subscription:
     """Changes the given settings alone; deliveries already owed follow them. Raises ValidationError.
 
-    `seen_at` is its `updated_at` when it was read: raises Refused when it has been changed since.
+    `seen_at` is its `updated_at` when it was read: raises Refused when it has been changed since. `seen` are
+    versions: raises Changed when it is none of them.
     """
     with transaction.atomic():
         subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
+        check_seen(seen, version_of(subscription))
         if seen_at is not None and subscription.updated_at != seen_at:
             raise Refused(CHANGED)
         changes = _apply(subscription, options)
         if changes.after:
-            subscription_rules.check(subscription)
+            subscription_rules.check(subscription, changed=changes.after)
             subscription.save(update_fields=[*changes.after, "updated_at"])
             _touch(subscription_id)
             if "ordering" in changes.after:
@@ -140,6 +145,11 @@ def update_subscription(
                 ring_on_commit()
             _record("update", subscription_id, actor, user, reason, changes.before, changes.after)
     return subscription
+
+
+def version_of(subscription: Subscription) -> str:
+    """Of its settings; a hold and a secret are not among them."""
+    return f"u{round(subscription.updated_at.timestamp() * 1_000_000)}"
 
 
 def rotate_secret(

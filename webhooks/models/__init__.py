@@ -4,14 +4,17 @@ from .audit import AuditEntry
 from .business_key import BusinessKey
 from .event import Event, EventBody, EventKey, EventState, KeyKind
 from .handshake import Handshake
+from .kept_answer import KeptAnswer
 from .party import ApiKey, Role, Subscriber
 from .refusal import Refusal
 from .rollup import NO_SOURCE, ReceiptRollup
 from .source import SecretPurpose, Source, SourceSecret
+from .usage import ApiUsage
 
 __all__ = [
     "NO_SOURCE",
     "ApiKey",
+    "ApiUsage",
     "AuditEntry",
     "BusinessKey",
     "Event",
@@ -19,6 +22,7 @@ __all__ = [
     "EventKey",
     "EventState",
     "Handshake",
+    "KeptAnswer",
     "KeyKind",
     "ReceiptRollup",
     "Refusal",

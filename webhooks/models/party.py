@@ -27,16 +27,34 @@ class Subscriber(models.Model):
 
 class Role(models.TextChoices):
     OPERATOR = "operator", "Operator"  # may do everything over the API
-    PUBLISHER = "publisher", "Publisher"  # may only publish events
+    PUBLISHER = "publisher", "Publisher"  # may only publish events, to its sources
+    SUBSCRIBER = (
+        "subscriber",
+        "Subscriber",
+    )  # may look after what belongs to its subscriber, and sees nothing else
     VIEWER = "viewer", "Viewer"  # may read, never change
 
 
 class ApiKey(models.Model):
-    """A key to the REST API: shown once when it is made, kept only as a digest."""
+    """A key to the REST API: shown once when it is made, kept only as a digest. Whose it is never changes."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200, blank=True)
     role = models.CharField(max_length=20, choices=Role)
+    subscriber = models.ForeignKey(
+        Subscriber,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="api_keys",
+        help_text="Whose key this is; for the role subscriber alone.",
+    )
+    sources = models.ManyToManyField(
+        "webhooks.Source",
+        blank=True,
+        related_name="+",
+        help_text="For the role publisher alone: where it may publish. None: everywhere.",
+    )
     shown_prefix = models.CharField(max_length=40, help_text="The first characters, to recognise it by.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of the whole key, in hex.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -49,6 +67,11 @@ class ApiKey(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["digest"], name="api_key_digest_unique"),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="api_key_role_known"),
+            models.CheckConstraint(
+                condition=models.Q(role="subscriber", subscriber__isnull=False)
+                | (~models.Q(role="subscriber") & models.Q(subscriber__isnull=True)),
+                name="api_key_subscriber_owned",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,14 +2,17 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from webhooks.models import ApiKey, Role
+from webhooks.ids import public_id
+from webhooks.models import ApiKey, Role, Source, Subscriber
 
 from . import audit
 
@@ -22,26 +25,59 @@ def create_api_key(
     *,
     role: str,
     name: str = "",
+    subscriber: Subscriber | None = None,
+    sources: Iterable[Source] = (),
     expires_at: datetime | None = None,
     actor: str = "system",
     user: User | None = None,
 ) -> tuple[ApiKey, str]:
-    """Returns the row and the plain key, which cannot be had again. Raises ValueError, one sentence."""
-    if role not in Role.values:
-        raise ValueError(f"A key's role is one of {', '.join(Role.values)}.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise ValueError("A key cannot expire in the past.")
+    """Returns the row and the plain key, which cannot be had again. Raises ValidationError, by field.
+
+    A key of the role subscriber belongs to one; a publisher's may be bound to some sources.
+    """
+    bound_to = list(sources)
+    check(role=role, subscriber=subscriber, sources=bound_to, expires_at=expires_at)
     plain = f"weir_{role}_{secrets.token_urlsafe(_RANDOM_BYTES)}"
     shown = plain[: len(f"weir_{role}_") + _SHOWN_CHARACTERS]
     with transaction.atomic():
         key = ApiKey.objects.create(
-            name=name[:200], role=role, shown_prefix=shown, digest=_digest(plain), expires_at=expires_at
+            name=name[:200],
+            role=role,
+            subscriber=subscriber,
+            shown_prefix=shown,
+            digest=_digest(plain),
+            expires_at=expires_at,
         )
-        after = {"role": role, "name": key.name}
+        key.sources.set(bound_to)
+        after = {"role": role, "name": key.name, **_owner(subscriber, bound_to)}
         audit.record(
             actor=actor, user=user, verb="create", object_kind="apikey", object_id=key.id, after=after
         )
     return key, plain
+
+
+def check(
+    *, role: str, subscriber: Subscriber | None, sources: list[Source], expires_at: datetime | None
+) -> None:
+    """Raises ValidationError, by field, when no key can be like this."""
+    errors: dict[str, str] = {}
+    if role not in Role.values:
+        errors["role"] = f"A key's role is one of {', '.join(Role.values)}."
+    if expires_at is not None and expires_at <= timezone.now():
+        errors["expires_at"] = "A key cannot expire in the past."
+    if role == Role.SUBSCRIBER and subscriber is None:
+        errors["subscriber"] = "A subscriber's key must say whose it is."
+    if role != Role.SUBSCRIBER and subscriber is not None:
+        errors["subscriber"] = "Only a key of the role subscriber belongs to one."
+    if role != Role.PUBLISHER and sources:
+        errors["sources"] = "Only a key of the role publisher is bound to sources."
+    if errors:
+        raise ValidationError(errors)
+
+
+def _owner(subscriber: Subscriber | None, sources: list[Source]) -> dict[str, object]:
+    owner: dict[str, object] = {"subscriber": public_id("subscriber", subscriber.pk)} if subscriber else {}
+    return owner | ({"sources": [source.slug for source in sources]} if sources else {})
 
 
 def revoke_api_key(*, key_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
@@ -64,6 +100,14 @@ def authenticate(plain: str) -> ApiKey | None:
         return None
     _note_use(key, now)
     return key
+
+
+def source_ids_of(key: ApiKey) -> frozenset[UUID]:
+    """The sources that a publisher's key is bound to; none: it may publish to all."""
+    if key.role != Role.PUBLISHER:
+        return frozenset()
+    bound = ApiKey.sources.through.objects.filter(apikey_id=key.pk)
+    return frozenset(bound.values_list("source_id", flat=True))
 
 
 def _note_use(key: ApiKey, now: datetime) -> None:

@@ -22,6 +22,7 @@ from webhooks.deciders.verify import check_secret
 from webhooks.models import SecretPurpose, Source, SourceSecret, Subscriber
 
 from . import audit
+from .versions import Seen, check_seen
 
 
 class SourceChanges(TypedDict, total=False):
@@ -91,12 +92,14 @@ def update_source(
     actor: str,
     user: User | None = None,
     reason: str = "",
+    seen: Seen = None,
     **changes: Unpack[SourceChanges],
 ) -> Source:
-    """Raises ValidationError, by field, or Source.DoesNotExist."""
+    """Raises ValidationError, by field, Changed where it is none of the versions seen, or Source.DoesNotExist."""
     secret, token = changes.pop("secret", ""), changes.pop("handshake_token", "")
     with transaction.atomic():
         source = _locked(source_id)
+        check_seen(seen, version_of(source))
         before = _shown(source)
         for name, value in changes.items():
             setattr(source, name, value)
@@ -160,6 +163,10 @@ def expire_secret(
         after = {"hint": secret.hint, "expires_at": secret.expires_at.isoformat()}
         _record(source, "expire-secret", actor, user, before=before, after=after, reason=reason)
     return secret
+
+
+def version_of(source: Source) -> str:
+    return f"r{source.revision}"
 
 
 def _locked(source_id: UUID) -> Source:

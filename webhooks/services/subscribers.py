@@ -1,5 +1,6 @@
 """Makes and renames subscribers. What they subscribe to is the outbound side's business."""
 
+import hashlib
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -9,6 +10,7 @@ from django.db import transaction
 from webhooks.models import Subscriber
 
 from . import audit
+from .versions import Seen, check_seen
 
 
 def create_subscriber(*, name: str, actor: str, user: User | None = None) -> Subscriber:
@@ -26,10 +28,13 @@ def create_subscriber(*, name: str, actor: str, user: User | None = None) -> Sub
     return subscriber
 
 
-def rename_subscriber(*, subscriber_id: UUID, name: str, actor: str, user: User | None = None) -> Subscriber:
-    """Raises ValidationError."""
+def rename_subscriber(
+    *, subscriber_id: UUID, name: str, actor: str, user: User | None = None, seen: Seen = None
+) -> Subscriber:
+    """Raises ValidationError, and Changed where it is none of the versions seen."""
     with transaction.atomic():
         subscriber = Subscriber.objects.select_for_update(no_key=True).get(pk=subscriber_id)
+        check_seen(seen, version_of(subscriber))
         before, subscriber.name = subscriber.name, _checked(name)
         subscriber.save(update_fields=["name"])
         audit.record(
@@ -42,6 +47,11 @@ def rename_subscriber(*, subscriber_id: UUID, name: str, actor: str, user: User 
             after={"name": subscriber.name},
         )
     return subscriber
+
+
+def version_of(subscriber: Subscriber) -> str:
+    """Its name is all that people set."""
+    return hashlib.sha256(subscriber.name.encode()).hexdigest()[:12]
 
 
 def _checked(name: str) -> str:

@@ -1,0 +1,111 @@
+"""How the doors of deliveries and events list: by the console's own queries, so that each filter has its index.
+
+An address that the console would excuse is refused here, by the parameter's name.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from deliveries.deciders.list_address import MOST_VALUES, moment
+from deliveries.deciders.list_query import ListQuery
+from deliveries.selectors.delivery_filters import MOST_ALTERNATIVES, Column
+from deliveries.selectors.delivery_filters import Filters as Conditions
+from deliveries.selectors.keyset import read_page
+from webhooks.rest import Cursor, Filters, Rows
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+
+
+class Read(serializers.Field[Any, Any, Any, Any]):
+    """One value, read as the console reads it; `sentence` says what would do."""
+
+    def __init__(self, read: Callable[[str], Any], sentence: str, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+        self.reader = read
+        self.sentence = sentence
+
+    def to_internal_value(self, data: Any) -> Any:
+        return self._one(str(data).strip())
+
+    def _one(self, text: str) -> Any:
+        try:
+            return self.reader(text)
+        except (ValueError, KeyError, OverflowError):
+            raise ValidationError(self.sentence) from None
+
+
+class Several(Read):
+    """Values between commas, sorted and without repetition, so that equal questions are equal values."""
+
+    def to_internal_value(self, data: Any) -> tuple[Any, ...]:
+        texts = [text.strip() for text in str(data).split(",") if text.strip()]
+        if not 1 <= len(texts) <= MOST_VALUES:
+            raise ValidationError(f"Give 1 to {MOST_VALUES} values, with commas between them.")
+        found = {each for each in map(self._one, texts) if each is not None}
+        return tuple(sorted(found, key=str))
+
+
+def from_when() -> Read:
+    return Read(moment, _WHEN, help_text="Those made at this time or later, such as 2026-01-31T12:00:00Z.")
+
+
+def until_when() -> Read:
+    return Read(moment, _WHEN, help_text="Those made before this time.")
+
+
+_WHEN = "Write a time such as 2026-01-31T12:00:00Z."
+
+
+class QueryFilters(Filters):
+    """A query string that becomes one of the console's queries, and what it asks for besides."""
+
+    def columns(self, now: datetime) -> Sequence[Column]:
+        """The conditions, each with the index that serves it."""
+        raise NotImplementedError
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        start, end = attrs.get("since"), attrs.get("until")
+        if start and end and start >= end:
+            raise ValidationError({"until": ["Choose a time later than since."]})
+        return attrs
+
+
+class Queried(Generic[M]):
+    """For a Door whose `filters` are QueryFilters. `own` narrows the reading to the key's owner."""
+
+    def filter_queryset(self, queryset: QuerySet[M, Any]) -> QuerySet[M, Any]:
+        self.asked: QueryFilters = self.read(self.filters, self.given)  # type: ignore[attr-defined]
+        return queryset
+
+    def own(self) -> Column | None:
+        return None
+
+    def read_page(self, queryset: QuerySet[M, Any], cursor: Cursor, size: int) -> Rows:
+        query = replace(_PLACE, before=cursor.before, after=cursor.after)
+        columns = [*self.asked.columns(datetime.now(UTC)), *([own] if (own := self.own()) else [])]
+        page = read_page(queryset.model, Conditions(columns=columns).branches(), query, size)
+        found = queryset.in_bulk(page.ids) if page.ids else {}
+        rows = [found[each] for each in page.ids if each in found]
+        return Rows(rows=rows, has_next=page.has_next, has_previous=page.has_previous)
+
+
+_PLACE = ListQuery(since="all")
+
+
+def one(lookup: str, value: Any) -> Column:
+    """A value that so few rows have that they are read once."""
+    whole = Q((lookup, value))
+    return Column(whole=whole, alternatives=[whole], leads=True)
+
+
+def among(lookup: str, ids: Sequence[UUID]) -> Column:
+    several = [Q((lookup, each)) for each in ids] if len(ids) <= MOST_ALTERNATIVES else []
+    return Column(whole=Q((f"{lookup}__in", ids)), alternatives=several, leads=True)

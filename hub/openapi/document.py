@@ -1,0 +1,55 @@
+"""Makes the description of the REST API and serves it, with pages to read and try it. It knows no resource.
+
+What doors say does not change while a process lives, so it is read once; what the hub sends is read at each request.
+"""
+
+from copy import deepcopy
+from functools import lru_cache
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+
+from hub import api
+from hub.middleware import POLICY
+from hub.openapi import fields  # noqa: F401 (its classes are found by being there)
+from hub.openapi.operations import COMPONENTS
+from hub.openapi.words import described
+
+MEDIA_TYPE = "application/vnd.oai.openapi+json"
+
+
+@require_safe
+@never_cache
+def schema(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(document(), content_type=MEDIA_TYPE)
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """Swagger UI, whose stylesheet holds its pictures; nothing else is let in that other pages would not."""
+    page = render(request, "hub/api_docs.html")
+    page["Content-Security-Policy"] = f"{POLICY}; img-src 'self' data:"
+    return page
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1. `webhooks` says what the hub sends to subscribers."""
+    return {**_doors(), "webhooks": webhooks()}
+
+
+def webhooks() -> dict[str, Any]:
+    """Path items by event type (OpenAPI 3.1, 4.8.1): what subscribers are sent."""
+    return {}
+
+
+@lru_cache(maxsize=1)
+def _doors() -> dict[str, Any]:
+    generator = SchemaGenerator(patterns=api.described)
+    made: dict[str, Any] = deepcopy(generator.get_schema(request=None, public=True))
+    for kind, parts in COMPONENTS.items():
+        made.setdefault("components", {}).setdefault(kind, {}).update(parts)
+    return described(made)

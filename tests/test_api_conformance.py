@@ -1,0 +1,75 @@
+"""Whatever is sent to the API, it answers as its description says: no 5xx, no status and no body that is not in it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from hub.openapi import document
+from hub.wsgi import application
+from tests.callers import with_key
+from tests.tenants import tenant
+from webhooks.ids import public_id
+
+pytestmark = pytest.mark.django_db
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+SCHEMA = schemathesis.openapi.from_dict(document._doors())
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
+KINDS = {
+    "sources": "source",
+    "subscribers": "subscriber",
+    "subscriptions": "subscription",
+    "events": "event",
+    "deliveries": "delivery",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_connection() -> Iterator[None]:
+    """A web server closes old connections around each request; the test's own must last, as in Django's client."""
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
+def test_an_operation_answers_as_it_is_described(operation: Any) -> None:
+    other = tenant("other")
+    ids = {plural: public_id(kind, other.things[kind]) for plural, kind in KINDS.items()}
+    headers = {"Authorization": with_key().authorization}
+
+    @settings(
+        max_examples=12,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(), is_there=st.booleans())
+    def check(case: Any, is_there: bool) -> None:
+        if is_there and case.path_parameters:
+            case.path_parameters["id"] = ids[operation.path.split("/")[3]]
+        answer = case.call(app=application, headers=headers)
+        case.validate_response(answer, checks=CHECKS)
+
+    check()

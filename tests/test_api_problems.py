@@ -1,0 +1,163 @@
+"""Every refusal of the REST API is a problem (RFC 9457) of a kind that the hub explains on a page of its own."""
+
+import logging
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from pytest_django import Settings
+
+from tests import make
+from tests.callers import Caller, with_key
+from webhooks.deciders.problems import PROBLEMS, problem_for
+from webhooks.models import Subscriber
+
+pytestmark = pytest.mark.django_db
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
+
+
+def refused(answer: Any, status: int, slug: str) -> dict[str, Any]:
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+    body: dict[str, Any] = answer.json()
+    assert (body["status"], body["type"]) == (status, f"http://testserver/api/problems/{slug}")
+    assert set(body) >= MEMBERS
+    return body
+
+
+def test_what_is_wrong_with_fields_is_said_of_each_field() -> None:
+    body = refused(with_key().post("/api/v1/subscribers", {"colour": "red"}), 400, "invalid")
+    assert body["errors"] == {"colour": ["There is no such field."]}
+    assert body["detail"] == "colour: There is no such field."
+
+
+def test_what_is_wrong_with_the_whole_body_stands_under_body() -> None:
+    body = refused(with_key().post("/api/v1/subscribers", ["x"]), 400, "invalid")
+    assert list(body["errors"]) == ["body"]
+
+
+def test_a_body_that_cannot_be_read_is_malformed() -> None:
+    answer = with_key().post("/api/v1/subscribers", data="{", content_type="application/json")
+    assert "errors" not in refused(answer, 400, "malformed")
+
+
+def test_without_a_key_with_a_bad_one_and_with_one_of_another_role() -> None:
+    stranger, liar = Caller(), Caller()
+    liar.credentials(HTTP_AUTHORIZATION="Bearer weir_operator_x")
+    refused(stranger.get("/api/v1/sources"), 401, "unauthenticated")
+    refused(liar.get("/api/v1/sources"), 401, "key-refused")
+    refused(with_key("viewer").post("/api/v1/subscribers", {"name": "x"}), 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/v1", "/api/v2/events", "/api/v1/nothing", "/api/v1/sources/a/b"]
+)
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_address_that_is_no_doors_is_404_even_for_developers(
+    path: str, debug: bool, settings: Settings
+) -> None:
+    settings.DEBUG = debug
+    for method in ("get", "post", "delete"):
+        refused(getattr(Caller(enforce_csrf_checks=True), method)(path), 404, "not-found")
+
+
+def test_what_does_not_exist_is_404_by_its_kind() -> None:
+    body = refused(with_key().get("/api/v1/deliveries/x"), 404, "not-found")
+    assert body["detail"] == "There is no such delivery."
+
+
+def test_methods_and_forms_that_a_door_does_not_know() -> None:
+    answer = with_key().delete("/api/v1/sources")
+    refused(answer, 405, "method-not-allowed")
+    assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
+    answer = with_key().post("/api/v1/subscribers", data="name=x", content_type="text/plain")
+    refused(answer, 415, "unsupported-media-type")
+
+
+def test_a_body_that_is_too_large(settings: Settings) -> None:
+    settings.HUB_MAX_BODY = settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_024
+    refused(with_key().post("/api/v1/subscribers", {"name": "n" * 2_000}), 413, "too-large")
+
+
+def test_a_conflict_says_of_which_sort() -> None:
+    make.source("shop")
+    told = {"source": "shop", "event_id": "e1", "event_type": "t"}
+    caller = with_key()
+    caller.post("/api/v1/events", {**told, "data": 1})
+    refused(caller.post("/api/v1/events", {**told, "data": 2}), 409, "id-conflict")
+    delivery = make.delivery(make.subscription())
+    refused(caller.post(f"/api/v1/deliveries/{delivery.pk}/replay"), 409, "conflict")
+
+
+def test_a_database_that_is_away_is_503_and_says_when_to_come_again() -> None:
+    caller = with_key()
+    with patch.object(Subscriber.objects, "create", side_effect=OperationalError("no route to host")):
+        answer = caller.post("/api/v1/subscribers", {"name": "x"})
+    assert "no route" not in refused(answer, 503, "unavailable")["detail"]
+    assert answer["Retry-After"] == "10"
+
+
+def test_a_mistake_of_ours_shows_no_trace_and_is_found_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caller = with_key()
+    caller.raise_request_exception = False
+    with (
+        caplog.at_level(logging.ERROR),
+        patch.object(Subscriber.objects, "create", side_effect=RuntimeError("s3cret")),
+    ):
+        answer = caller.post("/api/v1/subscribers", {"name": "x"})
+    body = refused(answer, 500, "server-error")
+    assert "s3cret" not in answer.content.decode()
+    (told,) = [record for record in caplog.records if body["instance"] in record.message]
+    assert told.exc_info is not None and str(told.exc_info[1]) == "s3cret"
+
+
+def test_two_problems_are_two_instances() -> None:
+    told = [Caller().get("/api/v1/sources").json()["instance"] for _ in range(2)]
+    assert told[0] != told[1] and told[0].startswith("urn:uuid:")
+
+
+def test_where_the_hub_says_its_address_a_type_is_there(settings: Settings) -> None:
+    settings.HUB_PUBLIC_URL = "https://hub.example.com"
+    assert (
+        Caller().get("/api/v1/sources").json()["type"]
+        == "https://hub.example.com/api/problems/unauthenticated"
+    )
+
+
+def test_a_host_that_is_not_ours_gets_a_problem_too() -> None:
+    answer = Client(headers={"host": "elsewhere.example"}).get("/api/v1/sources")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/api/problems/malformed")
+
+
+@pytest.mark.parametrize("slug", PROBLEMS)
+def test_every_kind_has_a_page_that_anybody_may_read(slug: str) -> None:
+    answer = Client().get(f"/api/problems/{slug}")
+    shown = answer.content.decode()
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert f"<h1>{PROBLEMS[slug].title}</h1>".replace("'", "&#x27;") in shown
+    assert f'href="/api/problems/{slug}"' in Client().get("/api/problems").content.decode()
+
+
+def test_a_kind_that_does_not_exist_has_no_page() -> None:
+    assert Client().get("/api/problems/weather").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "slug"),
+    [
+        (409, ["in-flight"], "in-flight"),
+        (409, ["pending"], "conflict"),
+        (400, ["in-flight"], "invalid"),  # a slug counts only with its status
+        (418, [], "malformed"),
+        (599, [], "server-error"),
+    ],
+)
+def test_a_refusal_is_of_the_kind_that_its_code_names(status: int, codes: list[str], slug: str) -> None:
+    assert problem_for(status=status, codes=codes).slug == slug
+
+
+def test_outside_of_the_api_nothing_has_changed() -> None:
+    answer = Client().get("/nothing")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")

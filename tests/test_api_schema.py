@@ -1,0 +1,112 @@
+"""The API describes itself (OpenAPI 3.1): every operation, field and refusal, in words, and as it really is."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from django.test import Client
+from drf_spectacular.drainage import GENERATOR_STATS
+
+from hub.openapi import document
+from hub.openapi.words import WORDS, undescribed
+from tests.tenants import routes
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    document._doors.cache_clear()
+    GENERATOR_STATS.reset()
+    return document._doors()
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in described["paths"].items():
+        for method in METHODS & set(methods):
+            yield f"{method} {path}", methods[method]
+
+
+def test_the_generator_has_nothing_to_complain_of(described: dict[str, Any]) -> None:
+    assert (dict(GENERATOR_STATS._warn_cache), dict(GENERATOR_STATS._error_cache)) == ({}, {})
+
+
+def test_every_door_and_method_is_described(described: dict[str, Any]) -> None:
+    served = sum(len(set(route.methods) & METHODS) for route in routes())
+    assert len(list(operations(described))) == served
+
+
+def test_every_operation_has_a_summary_and_its_refusals(described: dict[str, Any]) -> None:
+    for name, operation in operations(described):
+        assert operation["summary"], name
+        assert operation["security"] == [{"apiKey": []}], name
+        answers = set(operation["responses"])
+        assert {"401", "403", "429", "500", "503"} < answers, name
+        assert any(status.startswith("2") for status in answers), name
+        assert ("404" in answers) is ("{" in name), name
+        for status, response in operation["responses"].items():
+            kind = {"application/problem+json"} if status >= "400" else {"application/json"}
+            assert set(response.get("content", kind)) == kind, (name, status)
+
+
+def test_no_two_operations_share_a_name_or_a_summary(described: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(described)]
+    summaries = [operation["summary"] for _, operation in operations(described)]
+    assert len(set(names)) == len(names)
+    assert len(set(summaries)) == len(summaries)
+
+
+def test_every_field_and_parameter_is_said_in_words(described: dict[str, Any]) -> None:
+    assert list(undescribed(described)) == []
+    for name, operation in operations(described):
+        assert [each["name"] for each in operation["parameters"] if not each.get("description")] == [], name
+
+
+def test_every_simple_field_has_an_example(described: dict[str, Any]) -> None:
+    simple = {"string", "integer", "number", "boolean"}
+    for name, schema in described["components"]["schemas"].items():
+        for field, prop in schema.get("properties", {}).items():
+            kinds = prop.get("type", [])
+            if simple & set([kinds] if isinstance(kinds, str) else kinds):
+                assert "examples" in prop, f"{name}.{field}"
+
+
+def test_every_word_is_of_a_field_that_there_is(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    fields = {field for schema in schemas.values() for field in schema.get("properties", {})}
+    assert {name for name in WORDS if name.rpartition(".")[2] not in fields} == set()
+
+
+def test_a_post_may_be_made_safe_to_repeat_and_an_edit_guarded(described: dict[str, Any]) -> None:
+    wanted = {"post": "Idempotency-Key", "patch": "If-Match", "put": "If-Match", "delete": "If-Match"}
+    for name, operation in operations(described):
+        header = wanted.get(name.partition(" ")[0])
+        assert header is None or header in {each["name"] for each in operation["parameters"]}, name
+
+
+def test_lists_are_paged_by_cursor(described: dict[str, Any]) -> None:
+    listed = described["paths"]["/api/v1/deliveries"]["get"]
+    assert {"cursor", "limit", "status", "since", "q"} <= {each["name"] for each in listed["parameters"]}
+    page = described["components"]["schemas"]["PaginatedDeliveryBriefList"]
+    assert page["required"] == ["next", "previous", "results"]
+
+
+def test_it_is_served_to_anybody_as_json() -> None:
+    answer = Client().get("/api/schema")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/vnd.oai.openapi+json")
+    told = json.loads(answer.content)
+    assert re.fullmatch(r"3\.1\.\d", told["openapi"])
+    assert set(told) >= {"openapi", "info", "paths", "components", "webhooks"}
+    for schema in told["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_the_pages_to_read_it_load_nothing_from_elsewhere() -> None:
+    answer = Client().get("/api/docs")
+    shown = answer.content.decode()
+    assert "://" not in shown and "<style" not in shown and re.search(r"<script>", shown) is None
+    assert "script-src" not in answer["Content-Security-Policy"]
+    assert answer["Content-Security-Policy"].startswith("default-src 'self';")

@@ -1,0 +1,27 @@
+"""What REST doors are made of: the front of a small package. It knows no resource.
+
+`door` lets in, narrows and pages; `bodies` reads; `problems` refuses.
+"""
+
+from .bodies import Body, ById, Filters, PublicId, Strict, holder_of
+from .door import LOOKS, Door
+from .pages import Cursor, Pages, Rows
+from .problems import BodyTooLarge, Busy, Changed, Conflict
+
+__all__ = [
+    "LOOKS",
+    "Body",
+    "BodyTooLarge",
+    "Busy",
+    "ById",
+    "Changed",
+    "Conflict",
+    "Cursor",
+    "Door",
+    "Filters",
+    "Pages",
+    "PublicId",
+    "Rows",
+    "Strict",
+    "holder_of",
+]

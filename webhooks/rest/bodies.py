@@ -1,0 +1,105 @@
+"""How a door reads: JSON, strict about what it does not know, and things named by their public ids."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.parsers import JSONParser
+
+from webhooks.authentication import KeyHolder
+from webhooks.ids import parse_id, public_id
+
+M = TypeVar("M", bound=Model)
+
+
+class Body(JSONParser):
+    """JSON, and one sentence where Python's own reader would give up on its depth."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError:
+            raise ParseError("This JSON is nested too deeply.") from None
+
+
+class Strict(serializers.Serializer[Any]):
+    """A body whose unknown fields are refused by name, so that no typing error passes for a setting."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        writable = {name for name, field in self.fields.items() if not field.read_only}
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in writable]):
+            raise ValidationError({name: [self._refusal(name)] for name in unknown})
+        return super().to_internal_value(data)
+
+    def _refusal(self, name: str) -> str:
+        return "This cannot be set." if name in self.fields else "There is no such field."
+
+
+class Filters(Strict):
+    """The query string of a list; each field's `source` is the lookup it narrows by."""
+
+    def narrow(self, queryset: QuerySet[M, Any]) -> QuerySet[M, Any]:
+        return queryset.filter(**self.validated_data)
+
+
+class PublicId(serializers.Field[UUID, str, str, Any]):
+    """`evt_…` outside, a UUID inside."""
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def to_internal_value(self, data: Any) -> UUID:
+        try:
+            return parse_id(self.kind, str(data))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    def to_representation(self, value: UUID) -> str:
+        return public_id(self.kind, value)
+
+
+class ById(serializers.RelatedField[Any, Any, str]):
+    """A thing named by its public id. Whoever holds a key may name only what `within` leaves of the queryset."""
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            found = self.find(self._nameable(), str(data))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        if found is None:
+            raise ValidationError(self.missing())
+        return found
+
+    def find(self, queryset: QuerySet[Any], text: str) -> Model | None:
+        return queryset.filter(pk=parse_id(self.kind, text)).first()
+
+    def missing(self) -> str:
+        return f"There is no such {self.kind}."
+
+    def within(self, queryset: QuerySet[Any], holder: KeyHolder) -> QuerySet[Any]:
+        """What this holder may name."""
+        return queryset
+
+    def to_representation(self, value: Any) -> str:
+        return public_id(self.kind, value.pk)
+
+    def use_pk_only_optimization(self) -> bool:
+        return True
+
+    def _nameable(self) -> QuerySet[Any]:
+        holder, queryset = holder_of(self), cast(QuerySet[Any], self.get_queryset())
+        return queryset if holder is None else self.within(queryset, holder)
+
+
+def holder_of(field: serializers.Field[Any, Any, Any, Any]) -> KeyHolder | None:
+    """Who holds the key that came with the request; None where a door read without one."""
+    holder = getattr(field.context.get("request"), "user", None)
+    return holder if isinstance(holder, KeyHolder) else None
