@@ -11,7 +11,7 @@ def measure(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("webhooks", "0011_permit_routing_again"),
+        ("webhooks", "0014_count_what_keys_ask"),
     ]
 
     operations = [
