@@ -10,6 +10,8 @@ import pytest
 from tests import postgresql
 from tests.chromium import CHROMIUM
 
+# Most of a test's time goes by waiting, so that a worker for each core halves it; a few tests start no sooner so.
+EVERYTHING = ("--numprocesses=auto", "--dist=worksteal")
 NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -32,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
 def _run(name: str, url: str, arguments: Sequence[str]) -> int:
     print(f"\n=== {name} ===", flush=True)
     environment = os.environ | {"TEST_DATABASE_URL": url}
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment).returncode
+    command = [sys.executable, "-m", "pytest", *(arguments or EVERYTHING)]
+    return subprocess.run(command, env=environment).returncode
 
 
 def _worst(codes: Sequence[int]) -> int:

@@ -107,7 +107,7 @@ def test_headers_go_in_and_only_their_names_come_out(caller: Caller) -> None:
         ("event_types", [], 'List at least one event type, such as "user.*"; "*" is every event.'),
         ("event_types", "user.*", 'Expected a list of items but got type "str".'),
         ("subscriber", "sbr_x", "This is not a subscriber id: expected sbr_ and 32 hex digits."),
-        ("subscriber", str(uuid7()), "There is no such subscriber."),
+        pytest.param("subscriber", str(uuid7()), "There is no such subscriber.", id="subscriber-unknown"),
         ("source", "nowhere", "There is no such source."),
         ("retry_delays_s", [-1], "Each delay must be a number of seconds from 0 to a year."),
         ("client_errors", "twice", '"twice" is not a valid choice.'),

@@ -66,7 +66,9 @@ def test_a_holder_that_died_on_this_host_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "pid"), [("elsewhere", DEAD_PID), (seats._here(), os.getpid()), (socket.gethostname(), DEAD_PID)]
+    ("host", "pid"),
+    [("elsewhere", DEAD_PID), (seats._here(), os.getpid()), (socket.gethostname(), DEAD_PID)],
+    ids=["another host", "alive here", "this host, by its name alone"],
 )
 def test_a_holder_that_may_live_keeps_its_lease(host: str, pid: int) -> None:
     holding = make.seat()
