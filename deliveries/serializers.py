@@ -26,7 +26,7 @@ from deliveries.services.defaults import (
 from deliveries.services.ping import PingAnswer
 from deliveries.services.subscriptions import MAX_OVERLAP
 from webhooks.models import Source, Subscriber
-from webhooks.rest import Filters, PublicId, Strict
+from webhooks.rest import MadeBetween, PublicId, Strict
 from webhooks.serializers import BySlug, EventWhole, OwnSubscriber, SecretHint
 
 EXCERPT = 2_000  # characters of a response: enough to read an error, small enough to list with every attempt
@@ -163,7 +163,7 @@ class Rotation(Reason):
         return seconds
 
 
-class SubscriptionFilters(Filters):
+class SubscriptionFilters(MadeBetween):
     subscriber = PublicId(
         "subscriber", source="subscriber_id", required=False, help_text="Those of one subscriber."
     )

@@ -1,7 +1,8 @@
 """Whatever is sent to the API, it answers as its description says: no 5xx, no status and no body that is not in it."""
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import schemathesis
@@ -16,11 +17,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from hub import api
 from hub.openapi import document
 from hub.wsgi import application
 from tests.callers import with_key
-from tests.tenants import tenant
+from tests.tenants import Tenant, tenant
 from webhooks.ids import public_id
+from webhooks.rest import Door
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +35,8 @@ CHECKS = [
 ]
 SCHEMA = schemathesis.openapi.from_dict(document._doors())
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
-KINDS = {
-    "sources": "source",
-    "subscribers": "subscriber",
-    "subscriptions": "subscription",
-    "events": "event",
-    "deliveries": "delivery",
-}
+DOORS = cast("list[tuple[str, type[Door[Any]], str]]", api.router.registry)
+KINDS = {prefix.rpartition("/")[2]: door.kind for prefix, door, _ in DOORS}
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +49,17 @@ def one_connection() -> Iterator[None]:
     request_finished.connect(close_old_connections)
 
 
+def ids_in(path: str, of: Tenant) -> dict[str, str]:
+    """What there is, for each place of an address: `id`, of the door's kind, or a kind's own name."""
+    names = re.findall(r"([\w-]+)/{(\w+)}", path)
+    kinds = {name: KINDS[before] if name == "id" else name.removesuffix("_pk") for before, name in names}
+    return {name: public_id(kind, of.things[kind]) for name, kind in kinds.items()}
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
 def test_an_operation_answers_as_it_is_described(operation: Any) -> None:
     other = tenant("other")
-    ids = {plural: public_id(kind, other.things[kind]) for plural, kind in KINDS.items()}
+    places = ids_in(operation.path, other)
     headers = {"Authorization": with_key().authorization}
 
     @settings(
@@ -68,7 +73,7 @@ def test_an_operation_answers_as_it_is_described(operation: Any) -> None:
     @given(case=operation.as_strategy(), is_there=st.booleans())
     def check(case: Any, is_there: bool) -> None:
         if is_there and case.path_parameters:
-            case.path_parameters["id"] = ids[operation.path.split("/")[3]]
+            case.path_parameters |= places
         answer = case.call(app=application, headers=headers)
         case.validate_response(answer, checks=CHECKS)
 

@@ -7,7 +7,9 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import OperationalError, connection
+from pytest_django import Settings
 
 from deliveries.models import Subscription
 from deliveries.services.retention import drop_expired
@@ -173,6 +175,17 @@ def test_a_secret_in_an_answer_is_kept_sealed_and_repeated() -> None:
         cursor.execute("SELECT content FROM webhooks_keptanswer")
         assert first.json()["secret"] not in cursor.fetchone()[0]
     assert Subscription.objects.count() == 1
+
+
+def test_an_answer_sealed_with_a_key_that_is_gone_is_not_given_and_nothing_is_done_again(
+    settings: Settings,
+) -> None:
+    caller = with_key()
+    send(caller)
+    settings.HUB_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    answer = send(caller)
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert Subscriber.objects.count() == 1
 
 
 def test_after_a_day_a_key_is_free_again_and_its_row_goes() -> None:

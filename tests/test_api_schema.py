@@ -13,6 +13,7 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from hub.openapi import document
 from hub.openapi.words import WORDS, undescribed
 from tests.tenants import routes
+from webhooks.deciders.problems import PROBLEMS
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -87,6 +88,14 @@ def test_a_post_may_be_made_safe_to_repeat_and_an_edit_guarded(described: dict[s
         assert header is None or header in {each["name"] for each in operation["parameters"]}, name
 
 
+def test_an_example_of_a_problem_is_one(described: dict[str, Any]) -> None:
+    parts = described["components"]["schemas"]["Problem"]["properties"]
+    told = {name: part["examples"][0] for name, part in parts.items()}
+    kind = PROBLEMS[told["code"]]
+    assert (told["title"], told["status"]) == (kind.title, kind.status)
+    assert told["type"].endswith(kind.path)
+
+
 def test_lists_are_paged_by_cursor(described: dict[str, Any]) -> None:
     listed = described["paths"]["/api/v1/deliveries"]["get"]
     assert {"cursor", "limit", "status", "since", "q"} <= {each["name"] for each in listed["parameters"]}
@@ -99,6 +108,7 @@ def test_it_is_served_to_anybody_as_json() -> None:
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/vnd.oai.openapi+json")
     told = json.loads(answer.content)
     assert re.fullmatch(r"3\.1\.\d", told["openapi"])
+    assert "x-spec" not in answer.content.decode()
     assert set(told) >= {"openapi", "info", "paths", "components", "webhooks"}
     for schema in told["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)

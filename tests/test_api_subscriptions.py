@@ -246,3 +246,55 @@ def test_a_list_asks_the_same_number_of_questions_whatever_its_length(caller: Ca
             caller.get(HOME)
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:s3cret@billing.example/hook",
+        "ftp://billing.example/hook",
+        "http://169.254.169.254/latest/meta-data",
+        "http://127.0.0.1:9000/",
+        "http://localhost/",
+        "https://[fe80::1%25eth0]/",
+        "https://" + "a" * 10_000 + "/",
+        "https://" + "a." * 900 + "example/",
+    ],
+)
+def test_a_url_that_is_never_sent_to_is_refused_when_it_is_saved(caller: Caller, url: str) -> None:
+    made = create(caller)
+    for answer in (
+        caller.post(HOME, wanted(url=url)),
+        caller.patch(f"{HOME}/{made['id']}", {"url": url}),
+    ):
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["url"])
+        assert "s3cret" not in answer.content.decode()
+    assert Subscription.objects.get().url == URL
+
+
+def test_what_is_allowed_no_longer_does_not_stand_in_the_way_of_other_changes(caller: Caller) -> None:
+    subscription = make.subscription("http://127.0.0.1:9/hook")
+    home = f"{HOME}/{public_id('subscription', subscription.pk)}"
+    assert caller.patch(home, {"window": 2}).status_code == 200
+    assert caller.patch(home, {"url": "http://127.0.0.1:10/hook"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"webhook-id": "x"},
+        {"Content-Length": "3"},
+        {"x-split": "a\r\nb: c"},
+        {"x-nul": "a\x00"},
+        {"x-long": "v" * 5_000},
+        {"x y": "z"},
+        {"x-é": "z"},
+        {"x-twice": "a", "X-Twice": "b"},
+    ],
+)
+def test_headers_that_cannot_be_sent_are_refused_when_they_are_saved(
+    caller: Caller, headers: dict[str, str]
+) -> None:
+    answer = caller.post(HOME, wanted(headers=headers))
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["headers"])
+    assert not Subscription.objects.exists()

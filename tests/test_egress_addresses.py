@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deliveries.deciders.address import EgressPolicy, check_url
+from deliveries.deciders.address import EgressPolicy, check_reach, check_url
 
 CLOSED = EgressPolicy()
 
@@ -173,3 +173,32 @@ def test_no_url_can_do_worse_than_be_refused(rest: str) -> None:
         check_url("http://" + rest)
     except ValueError as refusal:
         assert str(refusal).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:9000/", "loopback"),
+        ("https://[::1]/", "loopback"),
+        ("https://[::ffff:10.0.0.1]/", "private"),
+        ("http://169.254.169.254/latest", "a cloud's metadata service"),
+        ("http://10.1.2.3./", "private"),
+        ("http://localhost:9000/", "loopback"),
+        ("http://api.localhost/", "loopback"),
+        ("http://LOCALHOST/", "loopback"),
+    ],
+)
+def test_a_url_that_names_what_is_never_sent_to_is_refused_unless_it_is_allowed(
+    url: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=f" is {reason}; HUB_EGRESS_ALLOW does not list it."):
+        check_reach(url, CLOSED)
+    everything = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+    check_reach(url, EgressPolicy(allow=everything))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com/", "https://8.8.8.8/", "https://localhost.example.com/"]
+)
+def test_a_url_that_may_be_reached_passes(url: str) -> None:
+    check_reach(url, CLOSED)

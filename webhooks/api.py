@@ -15,7 +15,7 @@ from webhooks.authentication import MayPublish
 from webhooks.deciders.causality import cause_of
 from webhooks.ids import public_id
 from webhooks.models import Event, Source, Subscriber
-from webhooks.rest import Conflict, Door
+from webhooks.rest import Conflict, Door, MadeBetween
 from webhooks.selectors.sources import with_last_event
 from webhooks.serializers import (
     EventBrief,
@@ -33,6 +33,7 @@ class SourceDoor(ListModelMixin, RetrieveModelMixin, Door[Source]):
     """Found by slug or id."""
 
     owned_by = None
+    filters = MadeBetween
     queryset = with_last_event(Source.objects.prefetch_related("secrets"))
     serializer_class = SourceBody
     kind = "source"
@@ -64,6 +65,7 @@ class SubscriberDoor(ListModelMixin, RetrieveModelMixin, Door[Subscriber]):
 
     owned_by = "pk"
     queryset = Subscriber.objects.all()
+    filters = MadeBetween
     serializer_class = SubscriberBody
     kind = "subscriber"
 

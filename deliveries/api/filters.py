@@ -19,10 +19,10 @@ from deliveries.selectors.event_pages import events_filters
 from deliveries.selectors.subscription_list import subscriptions_of
 from webhooks.ids import parse_id
 from webhooks.models import EventState, Source
-from webhooks.rest import PublicId
+from webhooks.rest import PublicId, Read, Several
 from webhooks.serializers import BySlug
 
-from .lists import QueryFilters, Read, Several, among, from_when, one, until_when
+from .lists import QueryFilters, among, one
 
 # What is owed is pending in the table, whatever people call it.
 _OWED: Final = (Status.HELD, Status.PENDING, Status.RETRYING)
@@ -76,7 +76,6 @@ class DeliveryFilters(QueryFilters):
         "Write a status such as 503, a class such as 5xx, or net where there was no answer.",
         help_text="The status of the last answer: `503`, `5xx`, or `net` where there was none; several with commas.",
     )
-    since, until = from_when(), until_when()
     q = _q("of a delivery, an event, a subscription or the sender")
 
     def columns(self, now: datetime) -> Sequence[Column]:
@@ -126,7 +125,6 @@ class EventFilters(QueryFilters):
     event_id = Read(
         matching(_ID), "Write a sender's id of at most 500 characters.", help_text="The sender's id."
     )
-    since, until = from_when(), until_when()
     q = _q("of an event or a delivery, the sender's, or a business key")
 
     def columns(self, now: datetime) -> Sequence[Column]:

@@ -3,79 +3,31 @@
 An address that the console would excuse is refused here, by the parameter's name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
-from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 
-from deliveries.deciders.list_address import MOST_VALUES, moment
 from deliveries.deciders.list_query import ListQuery
-from deliveries.selectors.delivery_filters import MOST_ALTERNATIVES, Column
+from deliveries.selectors.delivery_filters import Column
 from deliveries.selectors.delivery_filters import Filters as Conditions
 from deliveries.selectors.keyset import read_page
-from webhooks.rest import Cursor, Filters, Rows
+from webhooks.rest import Cursor, MadeBetween, Rows
 
-T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 
-
-class Read(serializers.Field[Any, Any, Any, Any]):
-    """One value, read as the console reads it; `sentence` says what would do."""
-
-    def __init__(self, read: Callable[[str], Any], sentence: str, **kwargs: Any) -> None:
-        super().__init__(required=False, **kwargs)
-        self.reader = read
-        self.sentence = sentence
-
-    def to_internal_value(self, data: Any) -> Any:
-        return self._one(str(data).strip())
-
-    def _one(self, text: str) -> Any:
-        try:
-            return self.reader(text)
-        except (ValueError, KeyError, OverflowError):
-            raise ValidationError(self.sentence) from None
+MOST_LANES = 100  # of one subscriber, each read by itself
 
 
-class Several(Read):
-    """Values between commas, sorted and without repetition, so that equal questions are equal values."""
-
-    def to_internal_value(self, data: Any) -> tuple[Any, ...]:
-        texts = [text.strip() for text in str(data).split(",") if text.strip()]
-        if not 1 <= len(texts) <= MOST_VALUES:
-            raise ValidationError(f"Give 1 to {MOST_VALUES} values, with commas between them.")
-        found = {each for each in map(self._one, texts) if each is not None}
-        return tuple(sorted(found, key=str))
-
-
-def from_when() -> Read:
-    return Read(moment, _WHEN, help_text="Those made at this time or later, such as 2026-01-31T12:00:00Z.")
-
-
-def until_when() -> Read:
-    return Read(moment, _WHEN, help_text="Those made before this time.")
-
-
-_WHEN = "Write a time such as 2026-01-31T12:00:00Z."
-
-
-class QueryFilters(Filters):
+class QueryFilters(MadeBetween):
     """A query string that becomes one of the console's queries, and what it asks for besides."""
 
     def columns(self, now: datetime) -> Sequence[Column]:
         """The conditions, each with the index that serves it."""
         raise NotImplementedError
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        start, end = attrs.get("since"), attrs.get("until")
-        if start and end and start >= end:
-            raise ValidationError({"until": ["Choose a time later than since."]})
-        return attrs
 
 
 class Queried(Generic[M]):
@@ -107,5 +59,6 @@ def one(lookup: str, value: Any) -> Column:
 
 
 def among(lookup: str, ids: Sequence[UUID]) -> Column:
-    several = [Q((lookup, each)) for each in ids] if len(ids) <= MOST_ALTERNATIVES else []
+    """Each by its own index; of whoever has very many, nearly every row fits, and they are read by the key."""
+    several = [Q((lookup, each)) for each in ids] if len(ids) <= MOST_LANES else []
     return Column(whole=Q((f"{lookup}__in", ids)), alternatives=several, leads=True)

@@ -3,10 +3,10 @@
 What doors say does not change while a process lives, so it is read once; what the hub sends is read at each request.
 """
 
-from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -38,7 +38,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1. `webhooks` says what the hub sends to subscribers."""
-    return {**_doors(), "webhooks": webhooks()}
+    return {**_doors(), "servers": [{"url": settings.HUB_PUBLIC_URL or "/"}], "webhooks": webhooks()}
 
 
 def webhooks() -> dict[str, Any]:
@@ -49,7 +49,14 @@ def webhooks() -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _doors() -> dict[str, Any]:
     generator = SchemaGenerator(patterns=api.described)
-    made: dict[str, Any] = deepcopy(generator.get_schema(request=None, public=True))
+    made: dict[str, Any] = generator.get_schema(request=None, public=True)
     for kind, parts in COMPONENTS.items():
         made.setdefault("components", {}).setdefault(kind, {}).update(parts)
-    return described(made)
+    return described(_without_marks(made))
+
+
+def _without_marks(part: Any) -> Any:
+    """The generator's own notes on choices are of no use to anybody else."""
+    if isinstance(part, dict):
+        return {name: _without_marks(each) for name, each in part.items() if name != "x-spec-enum-id"}
+    return [_without_marks(each) for each in part] if isinstance(part, list) else part

@@ -4,10 +4,9 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 
-from deliveries.api.lists import Read, Several
 from webhooks.authentication import ApiKeyAuthentication
 from webhooks.ids import PREFIXES
-from webhooks.rest import ById, PublicId
+from webhooks.rest import ById, PublicId, Read, Several
 from webhooks.serializers import BySlug
 
 HEX = "0192a3b4c5d67e8f9a0b1c2d3e4f5061"

@@ -39,6 +39,8 @@ class Described(AutoSchema):
             method = self.method.lower()
             operation["parameters"] = [*operation.get("parameters", []), *self._headers(method)]
             self._tell_headers(operation["responses"])
+            for status, answer in operation["responses"].items():
+                answer["description"] = answer["description"] or _DONE.get(status, "As asked.")
             for status in self._refusals(method):
                 operation["responses"].setdefault(str(status), problem(status))
             self.resolve_serializer(ProblemBody, "response")
@@ -148,6 +150,7 @@ COMPONENTS: dict[str, Any] = {
     }
 }
 
+_DONE = {"201": "It was made.", "202": "It is under way.", "204": "It is gone."}
 _MEANINGS = {
     400: "What was sent cannot be read or cannot be; `errors` names the fields.",
     401: "There is no API key, or it does not open.",

@@ -149,6 +149,14 @@ WORDS: Final[dict[str, tuple[str, Any]]] = {
     "verified_by": ("What proved it: the scheme, and the hint of the secret that matched.", "stripe …x9fQ"),
     "warned_at": ("When a notice said that it is about to be disabled.", None),
     "window": ("The most requests at once. Null: the hub's default.", 10),
+    "Problem.code": ("", "invalid"),
+    "Problem.detail": ("", "name: This field is required."),
+    "Problem.errors": ("", {"name": ["This field is required."]}),
+    "Problem.instance": ("", "urn:uuid:2f1c8a52-6f0e-4d6b-9d3e-5f7a1b2c3d4e"),
+    "Problem.status": ("", 400),
+    "Problem.title": ("", "Some of what was sent cannot be accepted"),
+    "Problem.type": ("", "https://hub.example.com/api/problems/invalid"),
+    "Published.id": ("", f"evt_{_HEX}"),
     "LaneBody.window": ("How many requests it may have under way just now.", 10),
 }
 

@@ -40,7 +40,7 @@ PROBLEMS: Final = MappingProxyType(
             Problem(
                 slug="invalid",
                 status=400,
-                title="Some of what was sent cannot be",
+                title="Some of what was sent cannot be accepted",
                 meaning="Fields of the body, or parameters of the address, are missing, unknown or out of range.",
                 remedy="`errors` names each field with a sentence for everything that is wrong with it.",
             ),

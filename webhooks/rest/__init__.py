@@ -6,6 +6,7 @@
 from .bodies import Body, ById, Filters, PublicId, Strict, holder_of
 from .door import LOOKS, Door
 from .pages import Cursor, Pages, Rows
+from .params import MadeBetween, Read, Several, from_when, until_when
 from .problems import BodyTooLarge, Busy, Changed, Conflict
 
 __all__ = [
@@ -19,9 +20,14 @@ __all__ = [
     "Cursor",
     "Door",
     "Filters",
+    "MadeBetween",
     "Pages",
     "PublicId",
+    "Read",
     "Rows",
+    "Several",
     "Strict",
+    "from_when",
     "holder_of",
+    "until_when",
 ]

@@ -198,6 +198,7 @@ class Door(GenericViewSet[M]):
         answer = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(answer, Response):
             answer = self._tagged(request, answer)
+        answer.headers.setdefault("Cache-Control", "private, no-cache")  # to be asked for anew, by its ETag
         if self.claim is not None and isinstance(answer, Response):
             self._settle(self.claim, answer)
         if self.allowance is not None:

@@ -19,6 +19,7 @@ from .problems import Conflict
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
+_LOST = "It was done, and its answer can no longer be read; look at what there is."
 _KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Retry-After")
 
 
@@ -68,6 +69,8 @@ def claim(request: Request, api_key_id: UUID) -> Claim | None:
         raise InFlight(under_way.retry_after_s) from None
     except kept_answers.Reused:
         raise KeyReused from None
+    except kept_answers.Lost:
+        raise Conflict(_LOST) from None
     if isinstance(begun, Answered):
         raise AnsweredBefore(begun)
     return begun

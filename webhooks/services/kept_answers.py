@@ -16,6 +16,7 @@ from django.utils import timezone
 from webhooks.deciders.idempotency import digest_of
 from webhooks.ids import first_id_at
 from webhooks.models import KeptAnswer
+from webhooks.sealing import Unreadable
 
 KEPT_FOR = timedelta(hours=24)
 LEASE = timedelta(seconds=60)  # longer than any request of ours lasts
@@ -46,12 +47,16 @@ class UnderWay(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Lost(Exception):
+    """It was answered, and the answer cannot be read: it was sealed with a key that is gone."""
+
+
 class Reused(Exception):
     """The key came with another request."""
 
 
 def begin(*, api_key_id: UUID, key: str, fingerprint: bytes) -> Claim | Answered:
-    """Raises UnderWay or Reused."""
+    """Raises UnderWay, Reused or Lost."""
     now = timezone.now()
     made = KeptAnswer(
         api_key_id=api_key_id,
@@ -94,7 +99,8 @@ def _held(claim: Claim) -> QuerySet[KeptAnswer]:
 def _inserted_or_found(made: KeptAnswer) -> KeptAnswer:
     """Of many who insert at once one succeeds; all of them find its row."""
     KeptAnswer.objects.bulk_create([made], ignore_conflicts=True)
-    return KeptAnswer.objects.filter(api_key_id=made.api_key_id, digest=made.digest).first() or made
+    rows = KeptAnswer.objects.defer("content").filter(api_key_id=made.api_key_id, digest=made.digest)
+    return rows.first() or made
 
 
 def _taken_over(row: KeptAnswer, now: datetime) -> Claim:
@@ -109,5 +115,8 @@ def _taken_over(row: KeptAnswer, now: datetime) -> Claim:
 
 
 def _answered(row: KeptAnswer) -> Answered:
-    content = json.loads(row.content)
+    try:
+        content = json.loads(row.content)
+    except Unreadable:
+        raise Lost from None
     return Answered(status=row.status or 200, headers=content["headers"], body=content["body"])

@@ -5,7 +5,7 @@ window.addEventListener("load", () => {
     url: place.dataset.schema,
     domNode: place,
     deepLinking: true,
-    docExpansion: "none",
+    docExpansion: "list",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     persistAuthorization: false,
