@@ -9,6 +9,7 @@ from deliveries.models import Delivery, Subscription
 from tests import make
 from tests.callers import Caller, with_key
 from tests.tenants import Route, Tenant, routes, tenant
+from webhooks.authentication import MayPublish
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry, Event, Source, Subscriber
 from webhooks.rest import Door
@@ -150,6 +151,23 @@ def test_a_subscription_may_name_sources_that_are_ones_own_or_nobodys(
 
 def publisher(*slugs: str) -> Caller:
     return with_key("publisher", sources=[make.source(slug) for slug in slugs])
+
+
+PUBLISHES = [
+    route
+    for route in routes()
+    if route.door.writers is MayPublish and "post" in route.methods and not route.is_of_one
+]
+
+
+@pytest.mark.parametrize("route", PUBLISHES, ids=name_of)
+def test_at_no_door_a_publisher_publishes_to_a_source_of_others(mine: Tenant, route: Route) -> None:
+    event = {"source": "till", "event_type": "t", "data": {}}
+    make.source("till")
+    before = Event.objects.count()
+    for body in (event, {"events": [event]}, {"events": [{**event, "source": "shop"}, event]}):
+        assert publisher("shop").post(route.address(mine), body).status_code == 400
+    assert Event.objects.count() == before
 
 
 @pytest.mark.parametrize(

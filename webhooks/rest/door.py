@@ -39,9 +39,8 @@ B = TypeVar("B", bound=Strict)
 _said = logging.getLogger(__name__)
 _TAGGED = frozenset({"GET", "HEAD", "PATCH", "PUT"})
 
-LOOKS = frozenset(
-    {"list", "retrieve", "metadata"}
-)  # what subscribers may do with what is theirs, if not said
+# What subscribers may do with what is theirs, where a door does not say.
+LOOKS = frozenset({"list", "retrieve", "metadata"})
 
 
 class OnlyJson(DefaultContentNegotiation):
@@ -91,8 +90,10 @@ class Door(GenericViewSet[M]):
         return is_theirs and self.holder is not None and self.holder.is_subscriber
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> Any:
-        """To subscribers, what is not theirs does not exist, whatever they try to do with it."""
-        if self.holder is not None and self.holder.is_subscriber and self.lookup_field in self.kwargs:
+        """To subscribers, what is not theirs does not exist, whatever they try to do with it, or with a part of it."""
+        if self.holder is not None and self.holder.is_subscriber and self.kwargs:
+            if set(self.kwargs) != {self.lookup_field}:
+                raise Http404("There is no such thing.")
             self.get_object()
         return super().permission_denied(request, message, code)
 
