@@ -14,9 +14,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 
 from deliveries import messenger
-from deliveries.models import AlertChannel, AlertRule, Severity
+from deliveries.models import AlertChannel, AlertRule, MessageState, Severity
 from deliveries.selectors import alert_pages
-from deliveries.selectors.alert_pages import ChannelHealth
 from deliveries.services import alert_channels
 from webhooks.history_admin import Listing, ModelForm, who
 
@@ -91,15 +90,16 @@ class AlertChannelAdmin(Listing):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self.must_look(request)
-        now = datetime.now(UTC)
-        health = alert_pages.health_of_channels(now)
-        channels = AlertChannel.objects.defer("sealed_url").order_by("name", "pk")
+        waiting = alert_pages.waiting_by_channel()
         names = dict(AlertRule.objects.values_list("slug", "name"))
         context = {
             "title": "Channels",
-            "rows": [(each, _wants(each, names), health.get(each.pk, ChannelHealth())) for each in channels],
+            "rows": [
+                (each, _wants(each, names), _last_words(each), waiting.get(each.pk, 0))
+                for each in alert_pages.channels_with_last()
+            ],
             "may_add": self.has_add_permission(request),
-            "now": now,
+            "now": datetime.now(UTC),
             **may_act(request),
         }
         return self.render(request, self.list_template, context)
@@ -148,3 +148,8 @@ def _wants(channel: AlertChannel, names: dict[str, str]) -> str:
     if not channel.rules:
         return f"{severities}, every rule"
     return f"{severities}; {', '.join(names.get(slug, slug) for slug in channel.rules)}"
+
+
+def _last_words(channel: AlertChannel) -> str:
+    state = getattr(channel, "last_state", None)
+    return str(MessageState(state).label) if state else ""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Max
+from django.db.models import Count, OuterRef, Subquery
 
 from deliveries.models import (
     Alert,
@@ -22,7 +22,6 @@ from webhooks.models import Source, Subscriber
 MOST_OPEN = 200  # shown at once; nobody reads more, and the oldest may wait
 PAGE = 50
 MESSAGES = 50
-LATELY = timedelta(days=7)
 _ABOUT: dict[str, type[Subscription] | type[Subscriber] | type[Source]] = {
     PREFIXES["subscription"]: Subscription,
     PREFIXES["subscriber"]: Subscriber,
@@ -36,15 +35,6 @@ class ClosedPage:
 
     alerts: Sequence[Alert]
     older: UUID | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelHealth:
-    """What waits for a channel, and what came of its latest week."""
-
-    waiting: int = 0
-    given_up: int = 0
-    sent_at: datetime | None = None
 
 
 def open_alerts(most: int = MOST_OPEN, rule: str = "") -> list[Alert]:
@@ -115,21 +105,20 @@ def messages_of(*, alert: UUID | None = None, channel: UUID | None = None) -> li
     return list(rows.order_by("-pk")[:MESSAGES])
 
 
-def health_of_channels(now: datetime) -> dict[UUID, ChannelHealth]:
-    rows = AlertMessage.objects.filter(created_at__gt=now - LATELY).order_by()
-    counted = rows.values_list("channel_id", "state").annotate(Count("pk"), Max("sent_at"))
-    found: dict[UUID, dict[str, tuple[int, datetime | None]]] = {}
-    for channel, state, count, sent_at in counted:
-        found.setdefault(channel, {})[state] = (count, sent_at)
-    nothing: tuple[int, datetime | None] = (0, None)
-    return {
-        channel: ChannelHealth(
-            waiting=by_state.get(MessageState.PENDING, nothing)[0],
-            given_up=by_state.get(MessageState.GIVEN_UP, nothing)[0],
-            sent_at=by_state.get(MessageState.SENT, nothing)[1],
-        )
-        for channel, by_state in found.items()
+def channels_with_last() -> list[AlertChannel]:
+    """Each with `last_state`, `last_error` and `last_at` of what it was told last, and without its address."""
+    last = AlertMessage.objects.filter(channel_id=OuterRef("pk")).order_by("-pk")
+    told = {
+        f"last_{name}": Subquery(last.values(column)[:1])
+        for name, column in (("state", "state"), ("error", "last_error"), ("at", "created_at"))
     }
+    return list(AlertChannel.objects.defer("sealed_url").annotate(**told).order_by("name", "pk"))
+
+
+def waiting_by_channel() -> dict[UUID, int]:
+    """How many messages are still to be sent, by the index of those."""
+    waiting = AlertMessage.objects.filter(state=MessageState.PENDING).order_by()
+    return dict(waiting.values_list("channel_id").annotate(Count("pk")))
 
 
 def has_channel() -> bool:
