@@ -113,9 +113,13 @@ class AlertChannelAdmin(Listing):
     ) -> HttpResponse:
         """The form, and below it what the channel was told."""
         key = self.named(object_id)
+        name = AlertChannel.objects.filter(pk=key).values_list("name", flat=True).first()
+        title = {"title": name, "subtitle": None} if name else {}
         shown = {"told": alert_pages.messages_of(channel=key), "now": datetime.now(UTC)}
         may = {"may_test": request.user.has_perm(CHANGE)}
-        return super().change_view(request, str(key), form_url, {**(extra_context or {}), **shown, **may})
+        return super().change_view(
+            request, str(key), form_url, {**(extra_context or {}), **title, **shown, **may}
+        )
 
     def get_fields(self, request: HttpRequest, obj: AlertChannel | None = None) -> list[Any]:
         return [name for name in self.fields or () if name != "url" or request.user.has_perm(CHANGE)]

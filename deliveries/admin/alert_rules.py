@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -135,14 +135,25 @@ class AlertRuleAdmin(Listing):
         """Alerts name their rule by its slug."""
         return ("slug",) if obj else ()
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Without what is sealed: to unseal it for every row of a choice is for nothing."""
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Of what it is about only a choice: neither made nor changed from here, and nothing sealed is unsealed."""
         if db_field.name == "subscription":
             kwargs["queryset"] = db_field.related_model.objects.defer("headers").order_by("name", "pk")
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if isinstance(field, forms.ModelChoiceField):
-            field.empty_label = "–"
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
         return field
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        rule = AlertRule.objects.filter(pk=self.named(object_id)).first()
+        title = {"title": rule.name, "subtitle": None} if rule else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **title})
 
     def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in OPTIONS}
