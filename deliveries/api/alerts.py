@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -16,37 +17,57 @@ from deliveries.serializers import Reason
 from deliveries.services import alert_acts
 from webhooks.rest import Conflict, Door, Filters, PublicId, Strict
 
+STATES = ("open", "closed")
+
 
 class AlertBody(serializers.Serializer[Alert]):
-    """`scope` is the public id of what it is about; empty: the whole hub."""
+    """A threshold that was crossed."""
 
-    id = PublicId("alert")
-    rule = serializers.CharField()
-    scope = serializers.CharField()
-    severity = serializers.CharField()
-    state = serializers.SerializerMethodField()
-    summary = serializers.CharField()
-    opened_at = serializers.DateTimeField()
-    told_at = serializers.DateTimeField()
-    acknowledged_at = serializers.DateTimeField()
-    acknowledged_by = serializers.CharField()
-    muted_until = serializers.SerializerMethodField()
-    closed_at = serializers.DateTimeField()
-    ending = serializers.CharField()
+    id = PublicId("alert", help_text="Its id.")
+    rule = serializers.CharField(help_text="The slug of the rule that opened it, such as `success-rate`.")
+    scope = serializers.CharField(
+        allow_blank=True, help_text="The id of what it is about; empty: the whole hub."
+    )
+    severity = serializers.ChoiceField(choices=Severity.choices, help_text="How loud it is.")
+    state = serializers.SerializerMethodField(help_text="Whether it is open or closed.")
+    summary = serializers.CharField(help_text="What was measured, in a sentence.")
+    opened_at = serializers.DateTimeField(help_text="When it opened.")
+    told_at = serializers.DateTimeField(
+        allow_null=True, help_text="When channels were last told that it is open; null: it was muted."
+    )
+    acknowledged_at = serializers.DateTimeField(
+        allow_null=True, help_text="When somebody took it on; null: nobody has."
+    )
+    acknowledged_by = serializers.CharField(allow_blank=True, help_text="Who took it on.")
+    muted_until = serializers.SerializerMethodField(
+        help_text="Until when nobody is told of it; null: people are told."
+    )
+    closed_at = serializers.DateTimeField(allow_null=True, help_text="When it closed; null while it is open.")
+    ending = serializers.CharField(allow_blank=True, help_text="How it came to its end, in a sentence.")
 
+    @extend_schema_field(serializers.ChoiceField(choices=STATES))
     def get_state(self, alert: Alert) -> str:
         return "closed" if alert.closed_at else "open"
 
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
     def get_muted_until(self, alert: Alert) -> datetime | None:
         mute = None if alert.closed_at else mute_of(alert, self.context["mutes"])
         return mute.until if mute else None
 
 
 class AlertFilters(Filters):
-    state = serializers.ChoiceField(choices=["open", "closed"], required=False)
-    rule = serializers.CharField(required=False, max_length=100)
-    severity = serializers.ChoiceField(choices=Severity.choices, required=False)
-    scope = serializers.CharField(required=False, max_length=200)
+    state = serializers.ChoiceField(
+        choices=STATES, required=False, help_text="Only those that are open, or closed."
+    )
+    rule = serializers.CharField(
+        required=False, max_length=100, help_text="Only those of the rule with this slug."
+    )
+    severity = serializers.ChoiceField(
+        choices=Severity.choices, required=False, help_text="Only those of this severity."
+    )
+    scope = serializers.CharField(
+        required=False, max_length=200, help_text="Only those about the thing with this id."
+    )
 
     def narrow(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         asked = dict(self.validated_data)
@@ -58,11 +79,22 @@ class AlertFilters(Filters):
 class MuteBody(Strict):
     """For how long nobody is told of this rule, about this scope; and why."""
 
-    for_s = serializers.IntegerField(min_value=60, max_value=int(alert_acts.LONGEST_MUTE.total_seconds()))
-    reason = serializers.CharField(max_length=500)
+    for_s = serializers.IntegerField(
+        min_value=60,
+        max_value=int(alert_acts.LONGEST_MUTE.total_seconds()),
+        help_text="For how long nobody is told, in seconds: a minute to 31 days.",
+    )
+    reason = serializers.CharField(max_length=500, help_text="Why, for whoever reads the audit.")
+
+
+class AlertDone(AlertBody):
+    """An alert, after what was asked for was done."""
+
+    detail = serializers.CharField(help_text="What was done, in a sentence.")
 
 
 class AlertDoor(ListModelMixin, RetrieveModelMixin, Door[Alert]):
+    owned_by = None  # they tell of the whole hub, and of others' lanes
     queryset = Alert.objects.all()
     serializer_class = AlertBody
     filters = AlertFilters
@@ -71,12 +103,12 @@ class AlertDoor(ListModelMixin, RetrieveModelMixin, Door[Alert]):
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "mutes": self._mutes()}
 
+    @extend_schema(request=Reason, responses={200: AlertDone})
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: str) -> Response:
-        """409 when it is closed, or somebody has acknowledged it."""
+        """Acknowledge an alert. Nobody is reminded of it any more; a conflict where it is closed, or somebody did."""
         alert = self.get_object()
-        wanted = Reason(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Reason)
         verdict = alert_acts.acknowledge(
             alert_id=alert.pk, actor=self.actor, now=datetime.now(UTC), **wanted.validated_data
         )
@@ -84,26 +116,27 @@ class AlertDoor(ListModelMixin, RetrieveModelMixin, Door[Alert]):
             raise Conflict(verdict.sentence)
         return Response({**self._shown(alert), "detail": verdict.sentence})
 
+    @extend_schema(request=MuteBody, responses={200: AlertDone})
     @action(detail=True, methods=["post"])
     def mute(self, request: Request, pk: str) -> Response:
-        """Alerts open, show and close as ever; until then nobody is told."""
+        """Mute an alert's rule for what it is about. It opens, shows and closes as ever; nobody is told meanwhile."""
         alert, now = self.get_object(), datetime.now(UTC)
-        wanted = MuteBody(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(MuteBody).validated_data
         try:
-            alert_acts.mute_alert(
+            mute = alert_acts.mute_alert(
                 alert_id=alert.pk,
-                until=now + timedelta(seconds=wanted.validated_data["for_s"]),
-                reason=wanted.validated_data["reason"],
+                until=now + timedelta(seconds=wanted["for_s"]),
+                reason=wanted["reason"],
                 actor=self.actor,
                 now=now,
             )
         except alert_acts.Refused as refusal:
             raise Conflict(str(refusal)) from None
-        return Response(self._shown(alert))
+        detail = f"Nobody is told of it until {mute.until:%Y-%m-%d %H:%M:%S} UTC."
+        return Response({**self._shown(alert), "detail": detail})
 
     def _shown(self, alert: Alert) -> dict[str, Any]:
-        return AlertBody(self.get_queryset().get(pk=alert.pk), context={"mutes": self._mutes()}).data
+        return AlertBody(self.again(alert.pk), context={"mutes": self._mutes()}).data
 
     def _mutes(self) -> list[Mute]:
         return mutes_now(datetime.now(UTC))
