@@ -216,6 +216,30 @@ def test_what_is_closed_is_acknowledged_by_nobody(chief: Client) -> None:
     assert recorded() == []
 
 
+def test_a_person_closes_what_nothing_else_will_end(chief: Client) -> None:
+    rule("success", name="Success")
+    alert, to = opened(), channel()
+    AlertMessage.objects.create(
+        alert=alert, channel=to, kind="opened", severity="warning", title="x", text="x", due_at=make.now()
+    )
+    assert "Say why" in text(chief.post(act(alert, "close"), {"reason": " "}, follow=True))
+    answer = chief.post(act(alert, "close"), {"reason": "It was shut down.", "of": "page"}, follow=True)
+    assert "Closed; if it is so still, the next look opens another." in text(answer)
+    alert.refresh_from_db()
+    assert alert.closed_at and alert.ending == "Closed by ada: It was shut down."
+    assert AlertMessage.objects.get(kind="closed").title == "Over: Success (Weir)"
+    assert recorded()[-1] == ("ada", "close", "alert", "It was shut down.")
+    assert "It is closed already." in text(chief.post(act(alert, "close"), {"reason": "x"}, follow=True))
+    assert [verb for _, verb, kind, _ in recorded() if kind == "alert"] == ["close"]
+
+
+def test_what_of_an_address_is_not_understood_is_told(chief: Client) -> None:
+    page = text(chief.get(f"{LIST}?rule=none&colour=red&before=x"))
+    assert "There is no rule “none”; alerts of every rule are shown." in page
+    assert "There is no filter “colour”; it was ignored." in page
+    assert "“x” is no place in the list; it begins at the newest." in page
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
@@ -251,8 +275,10 @@ def test_a_whole_rule_is_muted_from_the_rules(chief: Client) -> None:
 
 def test_acts_are_posted(chief: Client) -> None:
     alert, to = opened(), channel()
-    addresses = (act(alert, "acknowledge"), f"{LIST}unmute/", f"{CHANNELS}{to.pk}/test/")
-    assert [chief.get(address).status_code for address in addresses] == [405] * 3
+    addresses = (
+        act(alert, "acknowledge"), act(alert, "close"), f"{LIST}unmute/", f"{CHANNELS}{to.pk}/test/",
+    )  # fmt: skip
+    assert [chief.get(address).status_code for address in addresses] == [405] * 4
     assert recorded() == []
 
 

@@ -15,7 +15,7 @@ from deliveries.services.alerting import Looked
 from tests import make
 from tests.alerting import channel, look, messages, no_rules, rule  # noqa: F401 (a fixture)
 from webhooks.ids import public_id
-from webhooks.models import AuditEntry
+from webhooks.models import AuditEntry, Source
 
 pytestmark = pytest.mark.django_db
 
@@ -289,7 +289,14 @@ def test_a_disabled_rule_closes_what_it_opened() -> None:
     look()
     alert_rules.update_rule(rule_id=watched.pk, is_enabled=False, actor="ada")
     assert look() == Looked(closed=1, messages=1)
-    assert Alert.objects.get().ending == "Over: the rule success is disabled."
+    assert Alert.objects.get().ending == "Over: the rule “Success” is disabled."
+
+
+def test_a_rule_that_this_version_does_not_know_stops_no_other() -> None:
+    rule()
+    AlertRule.objects.create(slug="later", name="Later", measure="weather")
+    fails(make.subscription())
+    assert look() == Looked(opened=1)
 
 
 def test_a_rule_that_turns_to_something_else_closes_what_it_opened() -> None:
@@ -317,10 +324,10 @@ def test_a_new_threshold_holds_for_what_is_open() -> None:
 # -- cost ------------------------------------------------------------------------------------------------
 
 
-def questions() -> int:
+def questions() -> list[str]:
     with CaptureQueriesContext(connection) as asked:
         look()
-    return len(asked)
+    return [each["sql"] for each in asked]
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -347,10 +354,23 @@ def test_nine_rules_ask_as_often_as_three_hundred_over_a_hundred_lanes() -> None
     fails(make.subscription(), attempts=1, delivered=1)
     rules_of_every_kind(range(1))
     look()
-    few = questions()
+    few = len(questions())
     for number in range(100):
         fails(make.subscription(name=f"lane {number}"), attempts=1, delivered=1)
         make.source(f"source-{number}")
     rules_of_every_kind(range(1, 34))
     assert AlertRule.objects.count() == 306
-    assert questions() == few == 12
+    assert len(questions()) == few == 12
+
+
+def test_a_look_reads_slices_and_samples_and_no_big_table() -> None:
+    make.delivery(make.subscription(), state="dead", attempts=1)
+    rules_of_every_kind(range(1))
+    make.source("shop")
+    Source.objects.update(expected_every_s=60)
+    read = " ".join(questions())
+    assert "deliveries_rollup" in read and "deliveries_depthsample" in read
+    for table in ("delivery", "attempt", "deadletter", "circuitchange", "tally", "exchange"):
+        assert f'"deliveries_{table}"' not in read
+    # The latest event of each source, of which the index has the end at hand.
+    assert read.count('FROM "webhooks_event"') == read.count("LIMIT 1) AS") == 1

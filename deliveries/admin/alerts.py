@@ -1,6 +1,6 @@
 """Alerts on the console: open ones first, then closed ones; acknowledged, and muted with a reason and a time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -14,6 +14,7 @@ from django.urls import URLPattern, reverse
 from deliveries.models import Alert, AlertMessage, AlertRule, Breach, Mute
 from deliveries.selectors import alert_pages
 from deliveries.services import alert_acts
+from deliveries.services.alert_acts import AlertVerdict
 from webhooks.history_admin import History, who
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry
@@ -22,6 +23,7 @@ ACKNOWLEDGE: Final = "deliveries.acknowledge_alert"
 MUTE: Final = "deliveries.mute_alert"
 LONGEST_REASON: Final = 500
 SHOWN_ACTS: Final = 20
+FILTERS: Final = {"rule", "before"}
 MUTES: Final[dict[str, str]] = {
     "3600": "for an hour",
     "14400": "for 4 hours",
@@ -57,6 +59,7 @@ class AlertAdmin(History):
         return [
             self.door("unmute/", self.unmute_view, "unmute"),
             self.door("<path:object_id>/acknowledge/", self.acknowledge_view, "acknowledge"),
+            self.door("<path:object_id>/close/", self.close_view, "close"),
             self.door("<path:object_id>/mute/", self.mute_view, "mute"),
             *super().get_urls(),
         ]
@@ -66,8 +69,8 @@ class AlertAdmin(History):
     ) -> HttpResponse:
         self.must_look(request)
         now, rules = _now(), alert_pages.rules_by_slug()
-        rule = request.GET.get("rule", "") if request.GET.get("rule") in rules else ""
-        before = _id_in(request.GET.get("before", ""))
+        asked, before = request.GET.get("rule", ""), _id_in(request.GET.get("before", ""))
+        rule = asked if asked in rules else ""
         still = alert_pages.open_alerts(rule=rule) if before is None else []
         over, mutes = alert_pages.closed_alerts(before, rule), alert_pages.mutes_now(now)
         shown = rows([*still, *over.alerts], rules, mutes)
@@ -78,6 +81,7 @@ class AlertAdmin(History):
             "older": over.older,
             "is_first": before is None,
             "rule": rules.get(rule),
+            "notices": _not_understood(request, rules),
             "has_channel": alert_pages.has_channel(),
             "now": now,
             **may_act(request),
@@ -108,15 +112,22 @@ class AlertAdmin(History):
     # -- what people do --------------------------------------------------------------------------------
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._act(request, object_id, alert_acts.acknowledge, "Acknowledged.")
+
+    def close_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """By hand, with a reason; whoever takes alerts on may end them."""
+        return self._act(request, object_id, alert_acts.close, "Closed.")
+
+    def _act(
+        self, request: HttpRequest, object_id: str, service: Callable[..., AlertVerdict], done: str
+    ) -> HttpResponse:
         self.must(request, ACKNOWLEDGE)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         alert = self._one(object_id)
-        verdict = alert_acts.acknowledge(
-            alert_id=alert.pk, reason=_reason(request), now=_now(), **who(request)
-        )
+        verdict = service(alert_id=alert.pk, reason=_reason(request), now=_now(), **who(request))
         if verdict.is_done:
-            self.log_change(request, alert, "Acknowledged.")
+            self.log_change(request, alert, done)
         level = messages.SUCCESS if verdict.is_done else messages.WARNING
         self.message_user(request, verdict.sentence, level)
         back = reverse("admin:deliveries_alert_changelist")
@@ -238,6 +249,18 @@ def may_act(request: HttpRequest) -> dict[str, bool]:
         "may_see_channels": may("deliveries.view_alertchannel"),
         "may_add_channel": may("deliveries.add_alertchannel"),
     }
+
+
+def _not_understood(request: HttpRequest, rules: Mapping[str, AlertRule]) -> list[str]:
+    """What of the address was ignored, in sentences."""
+    said = [
+        f"There is no filter “{name[:40]}”; it was ignored." for name in request.GET if name not in FILTERS
+    ]
+    if (slug := request.GET.get("rule", "")) and slug not in rules:
+        said.append(f"There is no rule “{slug[:40]}”; alerts of every rule are shown.")
+    if (text := request.GET.get("before", "")) and _id_in(text) is None:
+        said.append(f"“{text[:40]}” is no place in the list; it begins at the newest.")
+    return said[:10]
 
 
 def _done_to(request: HttpRequest, key: UUID) -> list[AuditEntry]:

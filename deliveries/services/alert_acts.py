@@ -1,4 +1,4 @@
-"""What people do about alerts: take one on, and ask for quiet. It opens and closes none, and sends nothing."""
+"""What people do about alerts: take one on, close one by hand, ask for quiet. It opens none, and sends nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,8 +7,11 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from deliveries.models import Alert, AlertRule, Mute
+from deliveries.models import Alert, AlertRule, MessageKind, Mute
 from webhooks.services import audit
+
+from . import alert_messages
+from .alert_messages import News
 
 LONGEST_MUTE = timedelta(days=31)
 
@@ -42,6 +45,31 @@ def acknowledge(
     if alert.closed_at:
         return AlertVerdict(is_done=False, sentence="It is closed already.")
     return AlertVerdict(is_done=False, sentence=f"It was acknowledged already, by {alert.acknowledged_by}.")
+
+
+def close(
+    *, alert_id: UUID, reason: str, actor: str, now: datetime, user: User | None = None
+) -> AlertVerdict:
+    """Ends what nothing else will end, such as an alert on a lane that is sent nothing any more.
+
+    If it is so still, the next look opens another. Whoever was told of it is told of its end.
+    """
+    if not reason.strip():
+        return AlertVerdict(is_done=False, sentence="Say why: a reason is needed.")
+    ending = f"Closed by {actor}: {reason.strip()}"[:500]
+    with transaction.atomic():
+        alert = Alert.objects.select_for_update().filter(pk=alert_id, closed_at=None).first()
+        if alert is None:
+            return AlertVerdict(is_done=False, sentence="It is closed already.")
+        alert.closed_at, alert.ending = now, ending
+        alert.save(update_fields=["closed_at", "ending"])
+        rule = AlertRule.objects.filter(slug=alert.rule).first()
+        news = News(rule=rule.name if rule else alert.rule, name="", text=ending, tells=True)
+        alert_messages.write({MessageKind.CLOSED: [(alert, news)]}, now=now)
+        audit.record(
+            actor=actor, user=user, verb="close", object_kind="alert", object_id=alert_id, reason=reason.strip()
+        )  # fmt: skip
+    return AlertVerdict(is_done=True, sentence="Closed; if it is so still, the next look opens another.")
 
 
 def mute_alert(

@@ -83,7 +83,9 @@ class _Standing:
 
 def look(*, now: datetime) -> Looked:
     """One look at all enabled rules. What a rule that is gone or disabled left open, is closed."""
-    rules = list(AlertRule.objects.filter(is_enabled=True).select_related("subscriber").order_by("slug"))
+    known = list(AlertRule.objects.select_related("subscriber").order_by("slug"))
+    # What an older version of Weir does not know how to measure, it leaves alone.
+    rules = [rule for rule in known if rule.is_enabled and rule.measure in MEASURES]
     standing, figured, changes = _Standing.read(now), Figured(rules, now), _Changes()
     seen: set[Key] = set()
     for rule in rules:
@@ -95,7 +97,7 @@ def look(*, now: datetime) -> Looked:
             of = measured.get(scope, absent)
             decision = decide(threshold=threshold_of(rule), measured=of, stood=standing.of(key), now=now)
             _note(changes, standing, key, _Case(figured, rule, scope, of, decision, now))
-    _leave(changes, standing, seen, now)
+    _leave(changes, standing, seen, {rule.slug: rule.name for rule in known})
     return _write(changes, now) if changes else Looked()
 
 
@@ -174,14 +176,13 @@ def _note(changes: _Changes, standing: _Standing, key: Key, case: _Case) -> None
         changes.ended.append(breach)
 
 
-def _leave(changes: _Changes, standing: _Standing, seen: set[Key], now: datetime) -> None:
+def _leave(changes: _Changes, standing: _Standing, seen: set[Key], names: Mapping[str, str]) -> None:
     """What no enabled rule speaks of any more."""
     for key, alert in standing.open.items():
         if key not in seen:
-            text = f"Over: the rule {alert.rule} is disabled."
-            changes.close.append(
-                (alert, News(rule=alert.rule, name="", text=text, tells=bool(alert.told_at)))
-            )
+            name = names.get(alert.rule, alert.rule)
+            text = f"Over: the rule “{name}” is disabled."
+            changes.close.append((alert, News(rule=name, name="", text=text, tells=bool(alert.told_at))))
     changes.ended += [breach for key, breach in standing.breaches.items() if key not in seen]
 
 
