@@ -141,7 +141,7 @@ class AlertRuleAdmin(Listing):
             kwargs["queryset"] = db_field.related_model.objects.defer("headers").order_by("name", "pk")
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
-            field.widget = field.widget.widget
+            field.widget, field.empty_label = field.widget.widget, "–"
         return field
 
     def change_view(
