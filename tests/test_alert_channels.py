@@ -367,6 +367,14 @@ def test_a_test_is_sent_at_once_and_recorded() -> None:
     assert not AlertMessage.objects.exists()
 
 
+def test_one_test_at_a_time_holds_a_thread_of_a_process() -> None:
+    made = channel()
+    with alert_channels._turn:
+        said = alert_channels.send_test(channel_id=made.pk, actor="ada")
+    assert said == "Another test is under way; try again in a few seconds."
+    assert not AuditEntry.objects.exists()
+
+
 # -- tasks ---------------------------------------------------------------------------------------------
 
 

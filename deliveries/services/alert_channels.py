@@ -1,5 +1,6 @@
 """Makes and changes channels, and sends them a test. An address goes in, is sealed, and is never shown whole again."""
 
+import threading
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -18,6 +19,8 @@ TEST_LIMIT_S = 10.0  # a person waits for it, and so does one of the web server'
 HINT = 4
 LONGEST = 2_000
 DISABLED = "Its channel was disabled."
+
+_turn = threading.Lock()  # one at a time in each process, so that tests never hold all of its threads
 
 
 class ChannelOptions(TypedDict, total=False):
@@ -68,6 +71,8 @@ def update_channel(
 
 def send_test(*, channel_id: UUID, actor: str, user: User | None = None) -> str:
     """Sends one message now, 10 s at most; returns why it was not taken, in one sentence, or nothing."""
+    if not _turn.acquire(blocking=False):
+        return "Another test is under way; try again in a few seconds."
     try:
         channel = AlertChannel.objects.get(pk=channel_id)
         error = messenger.send(
@@ -79,6 +84,8 @@ def send_test(*, channel_id: UUID, actor: str, user: User | None = None) -> str:
         )
     except Unreadable:
         error = "Its address was sealed with a key that HUB_ENCRYPTION_KEYS no longer holds; give it again."
+    finally:
+        _turn.release()
     audit.record(
         actor=actor, user=user, verb="test", object_kind="alertchannel", object_id=channel_id,
         after={"error": error} if error else {"taken": True},
