@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import ValidationError
+from django.forms import ModelChoiceField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
@@ -140,7 +141,7 @@ class AlertRuleAdmin(Listing):
         if db_field.name == "subscription":
             kwargs["queryset"] = db_field.related_model.objects.defer("headers").order_by("name", "pk")
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+        if isinstance(field, ModelChoiceField) and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget, field.empty_label = field.widget.widget, "–"
         return field
 
