@@ -10,21 +10,24 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import Error, connections
+from django_q.tasks import async_task
 
 from deliveries.dispatcher import seats, stopping
 from deliveries.dispatcher.loop import Dispatcher
-from deliveries.services import bulk_discards, retention
+from deliveries.services import alert_outbox, alerting, bulk_discards, retention
 from deliveries.services.endurance import contain_failing
 from deliveries.services.issues import end_ignoring
 
 log = logging.getLogger(__name__)
 
 # Name, function, minutes between two runs. Dispatchers queue their own successors; the schedule is for when
-# one could not.
+# one could not. A function that stands here twice is run at even distances: the shortest period is a minute.
 SCHEDULES = (
     ("weir: dispatch", "deliveries.tasks.dispatch", 1),
     ("weir: contain", "deliveries.tasks.contain", 1),
     ("weir: discard", "deliveries.tasks.discard", 1),
+    ("weir: watch", "deliveries.tasks.watch", 1),
+    ("weir: watch, half a minute on", "deliveries.tasks.watch", 1),
     ("weir: retain", "deliveries.tasks.retain", 60),
 )
 
@@ -88,6 +91,31 @@ def discard() -> None:
             bulk_discards.carry_out(replay_id)
     except Error as error:
         log.warning("A bulk discard was cut short: %s", str(error).strip())
+
+
+def watch() -> None:
+    """Looks at the alert rules, and has what is due to channels sent by a task of its own."""
+    now = datetime.now(UTC)
+    try:
+        looked = alerting.look(now=now)
+        if alert_outbox.is_waiting(now=now):
+            async_task("deliveries.tasks.tell", save=False)
+    except Error as error:
+        log.warning("The look at the alert rules was cut short: %s", str(error).strip())
+    else:
+        if looked.opened or looked.closed:
+            log.info("Alerts: %d opened, %d closed.", looked.opened, looked.closed)
+
+
+def tell() -> None:
+    """Sends what is due to channels."""
+    try:
+        sent = alert_outbox.send_due()
+    except Error as error:
+        log.warning("Telling the channels was cut short: %s", str(error).strip())
+    else:
+        if sent.failed:
+            log.warning("Of the messages to channels %d failed; their pages say why.", sent.failed)
 
 
 def retain() -> None:

@@ -3,6 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from deliveries.api.alerts import AlertDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
 from deliveries.api.subscriptions import SubscriptionDoor
@@ -15,6 +16,7 @@ router.register("subscribers", SubscriberDoor, basename="subscriber")
 router.register("subscriptions", SubscriptionDoor, basename="subscription")
 router.register("events", EventDoor, basename="event")
 router.register("deliveries", DeliveryDoor, basename="delivery")
+router.register("alerts", AlertDoor, basename="alert")
 
 urlpatterns = router.urls
 

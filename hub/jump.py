@@ -15,7 +15,18 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from deliveries.models import Attempt, DeadLetter, Delivery, Issue, Notice, Replay, Subscription
+from deliveries.models import (
+    Alert,
+    AlertChannel,
+    AlertRule,
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Issue,
+    Notice,
+    Replay,
+    Subscription,
+)
 from webhooks.ids import PREFIXES, parse_id, public_id
 from webhooks.models import ApiKey, Event, Refusal, Source, Subscriber
 
@@ -32,6 +43,9 @@ MODELS: dict[str, type[Model]] = {
     "issue": Issue,
     "replay": Replay,
     "notice": Notice,
+    "alert": Alert,
+    "alertrule": AlertRule,
+    "alertchannel": AlertChannel,
 }
 LONGEST = 500  # characters of a sender's id
 MOST = 50  # events listed that share a sender's id, the newest first

@@ -9,10 +9,12 @@ import multiprocessing
 import os
 import threading
 import time
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
 from django import db
+from django.utils import timezone
 from django_q.cluster import Cluster, Sentinel
 from django_q.models import Schedule
 
@@ -157,12 +159,17 @@ class Upkeep:
 
 
 def ensure_schedules() -> None:
-    """Has each of `deliveries.tasks.SCHEDULES` once, as written there, whoever else does the same now."""
-    for name, func, minutes in SCHEDULES:
+    """Has each of `deliveries.tasks.SCHEDULES` once, as written there, whoever else does the same now.
+
+    What is to be run several times in a period is begun that much later each time, and django-q2 keeps the distance.
+    """
+    functions = [func for _, func, _ in SCHEDULES]
+    for place, (name, func, minutes) in enumerate(SCHEDULES):
         wanted = {"func": func, "schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
         same_name = Schedule.objects.filter(name=name)
         if not same_name.update(**wanted):
-            Schedule.objects.create(name=name, **wanted)
+            later = timedelta(minutes=minutes) * functions[:place].count(func) / functions.count(func)
+            Schedule.objects.create(name=name, next_run=timezone.now() + later, **wanted)
         # No constraint forbids twins, so whoever comes last removes all but the eldest.
         eldest = same_name.order_by("pk").values_list("pk", flat=True).first()
         same_name.exclude(pk=eldest).delete()

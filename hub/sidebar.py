@@ -10,11 +10,12 @@ from django.urls import reverse
 
 from deliveries.models import Circuit, Lane, Replay
 from deliveries.models.replay import ReplayState
+from deliveries.selectors.alert_pages import open_count
 from deliveries.selectors.issue_pages import open_issues
 
 FRESH_S = 5  # a count is asked for at most this often, whoever looks
 MOST_LANES = 100  # troubled lanes that are read; more are told as 99+
-MOST_ISSUES = 99
+MOST_ISSUES = MOST_ALERTS = 99
 
 Person = User | AnonymousUser
 
@@ -52,6 +53,10 @@ def _open_issues() -> str:
     return _shown(open_issues(datetime.now(UTC), MOST_ISSUES + 1), MOST_ISSUES)
 
 
+def _open_alerts() -> str:
+    return _shown(open_count(MOST_ALERTS + 1), MOST_ALERTS)
+
+
 def _troubled_lanes() -> str:
     rows = Lane.objects.exclude(circuit=Circuit.CLOSED).order_by()
     return _shown(len(rows.values_list("pk", flat=True)[:MOST_LANES]), MOST_LANES - 1)
@@ -83,6 +88,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "Monitor",
         (
             Place(name="Overview", icon="board", page="admin:index", permission="deliveries.view_rollup"),
+            _list_of("Alerts", "bell", "deliveries.alert", count=_open_alerts),
             _list_of("Issues", "alert", "deliveries.issue", count=_open_issues),
             _list_of("Deliveries", "arrow", "deliveries.delivery"),
             _list_of("Events", "inbox", "webhooks.event"),

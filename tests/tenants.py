@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from deliveries.models import Attempt, DeadLetter, Issue, Replay
+from deliveries.models import Alert, Attempt, DeadLetter, Issue, Replay
 from hub import api
 from tests import make
 from tests.callers import Caller
@@ -59,6 +59,7 @@ def tenant(name: str) -> Tenant:
         "refusal": refusal.pk,
         "replay": Replay.objects.create(ordered_by=name).pk,
         "apikey": key.pk,
+        "alert": Alert.objects.create(rule=name, summary=f"It is of {name}.").pk,
     }
     return Tenant(subscriber=subscriber, caller=caller, things=things)
 

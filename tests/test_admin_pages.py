@@ -11,10 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deliveries.models import Attempt, Delivery, Exchange
+from deliveries.models import Alert, AlertChannel, AlertMessage, AlertRule, Attempt, Delivery, Exchange
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.notices import notify
-from tests import make
+from tests import alerting, make
 from tests.callers import browser
 from webhooks.ids import public_id, uuid7
 from webhooks.models import ApiKey, AuditEntry, Event, EventBody, Source, Subscriber
@@ -30,7 +30,7 @@ OURS = [
     for model in apps.get_app_config(app).get_models()
     if model._meta.default_permissions
 ]
-EDITED = {"source", "subscriber", "subscription", "apikey"}
+EDITED = {"source", "subscriber", "subscription", "apikey", "alertrule", "alertchannel"}
 HISTORY = [model for model in OURS if model._meta.model_name not in EDITED]
 
 
@@ -67,6 +67,15 @@ def populate(number: int = 1) -> Delivery:
         bury(deaths=[death], now=make.now())
         notify(kind="x", object_kind="subscription", object_id=to.pk, text="look")
         create_api_key(role="viewer", name="reader")
+        alert = Alert.objects.create(rule=alerting.rule(f"r-{uuid7().hex}").slug, summary="It fails.")
+        told = {
+            "channel": alerting.channel(),
+            "kind": "opened",
+            "severity": "warning",
+            "title": "x",
+            "text": "x",
+        }
+        AlertMessage.objects.create(alert=alert, due_at=make.now(), **told)
     return delivery
 
 
@@ -96,7 +105,7 @@ def test_history_is_not_added_changed_or_deleted(chief: Client, model: type[Mode
         assert model._default_manager.filter(pk=row.pk).exists()
 
 
-@pytest.mark.parametrize("model", [Source, Subscriber, ApiKey], ids=name_of)
+@pytest.mark.parametrize("model", [Source, Subscriber, ApiKey, AlertRule, AlertChannel], ids=name_of)
 def test_what_is_edited_is_not_deleted_either(chief: Client, model: type[Model]) -> None:
     populate()
     row = model._default_manager.first()
@@ -132,6 +141,7 @@ def test_a_list_asks_the_same_questions_of_3_rows_and_of_30_and_counts_none(
     bounded = (
         *('"accepted_at" IS NULL', '"resolved_at" IS NULL', 'COUNT("deliveries_subscription"'),
         *('"event_id" IN (', '"fingerprint" IN (', '"issue_id" IN ('),
+        *('"closed_at" IS NULL', "\"state\" = 'pending'"),
     )
     counted = [sql for sql in asked[1] if "COUNT(" in sql.upper()]
     assert not [sql for sql in counted if not any(bound in sql for bound in bounded)]

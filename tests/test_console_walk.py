@@ -22,7 +22,9 @@ from deliveries.deciders.delivery_address import to_params
 from deliveries.deciders.delivery_query import DeliveryQuery
 from deliveries.models import (
     Alert,
+    AlertMessage,
     Attempt,
+    Breach,
     Cascade,
     Circuit,
     CircuitChange,
@@ -31,6 +33,7 @@ from deliveries.models import (
     EntityVersion,
     Exchange,
     Lane,
+    Mute,
     Replay,
     ReplayItem,
     ReplayLane,
@@ -43,10 +46,10 @@ from deliveries.services.dead_letters import Death, bury
 from deliveries.services.depths import sample
 from deliveries.services.holds import pause
 from deliveries.services.notices import notify
-from tests import make
+from tests import alerting, make
 from tests.callers import browser
 from tests.walk import addresses, things_missing
-from webhooks.ids import uuid7
+from webhooks.ids import public_id, uuid7
 from webhooks.models import BusinessKey, EventKey, Handshake, ReceiptRollup, Refusal, SourceSecret
 from webhooks.services import audit
 from webhooks.services.keys import create_api_key
@@ -101,7 +104,16 @@ def one_of_each() -> None:
     replay = Replay.objects.create(ordered_by="ada")
     ReplayItem.objects.create(replay=replay, event=events[0], subscription=lane, delivery=dead[0])
     notify(kind="x", object_kind="subscription", object_id=lane.pk, text="Look.")
-    Alert.objects.create(rule="backlog", summary="Much is due.")
+    lane_scope = public_id("subscription", lane.pk)
+    alert = Alert.objects.create(rule="backlog", scope=lane_scope, summary="Much is due.", told_at=now)
+    Alert.objects.create(rule="backlog", summary="It is over.", closed_at=now)
+    alerting.rule("backlog", over="subscription", subscription=lane)
+    told = {"channel": alerting.channel(), "kind": "opened", "severity": "warning", "title": "x", "text": "x"}
+    AlertMessage.objects.create(alert=alert, due_at=now, **told)
+    Breach.objects.create(rule="backlog", scope=lane_scope, since=now)
+    Mute.objects.create(
+        rule="backlog", scope=lane_scope, until=now + timedelta(hours=1), reason="x", muted_by="ada"
+    )
     Cascade.objects.create(trace_id=events[0].trace_id, root_id=events[0].pk)
     EntityVersion.objects.create(subscription=lane, entity="order 1", version=1)
     Tally.objects.create(settled_at=now, attempts="[]", failed="[]", deaths="[]", length=0)

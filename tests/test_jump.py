@@ -8,11 +8,22 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from deliveries.models import Attempt, DeadLetter, Delivery, Issue, Notice, Replay, Subscription
+from deliveries.models import (
+    Alert,
+    AlertChannel,
+    AlertRule,
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Issue,
+    Notice,
+    Replay,
+    Subscription,
+)
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.notices import notify
 from hub import jump
-from tests import make
+from tests import alerting, make
 from tests.callers import browser
 from webhooks.ids import PREFIXES, public_id, uuid7
 from webhooks.models import ApiKey, Event, Refusal, Source, Subscriber
@@ -57,13 +68,17 @@ def one_of_each(delivery: Delivery) -> dict[str, Model]:
         "issue": Issue.objects.get(),
         "replay": Replay.objects.create(ordered_by="ada"),
         "notice": Notice.objects.get(),
+        "alert": Alert.objects.create(rule="success", summary="It fails."),
+        "alertrule": alerting.rule("one-more"),
+        "alertchannel": alerting.channel(),
     }
 
 
 def test_every_prefix_has_its_model() -> None:
     assert set(jump.MODELS) == set(PREFIXES)
     assert set(jump.MODELS.values()) == {
-        ApiKey, Attempt, DeadLetter, Delivery, Event, Issue, Notice, Refusal, Replay, Source, Subscriber, Subscription,
+        Alert, AlertChannel, AlertRule, ApiKey, Attempt, DeadLetter, Delivery, Event, Issue, Notice, Refusal, Replay,
+        Source, Subscriber, Subscription,
     }  # fmt: skip
 
 

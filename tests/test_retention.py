@@ -6,12 +6,15 @@ import pytest
 
 from deliveries.dispatcher import seats
 from deliveries.models import (
+    Alert,
+    AlertMessage,
     Attempt,
     CircuitChange,
     Delivery,
     DeliveryState,
     EntityVersion,
     Exchange,
+    Mute,
     Replay,
     ReplayItem,
     Rollup,
@@ -21,7 +24,7 @@ from deliveries.models.rollup import EVERY, WIDTHS
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.replay import replay_delivery
 from deliveries.services.retention import KEEP_ROLLUPS_DAYS, drop_expired
-from tests import make
+from tests import alerting, make
 from webhooks.models import Event, EventBody, EventState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,3 +154,14 @@ def test_what_a_cancelled_replay_did_not_give_back_is_given_back() -> None:
     assert in_days(1) == {"items of cancelled replays": 1}
     replay.refresh_from_db()
     assert (replay.returned, ReplayItem.objects.count()) == (1, 0)
+
+
+def test_closed_alerts_go_with_their_messages_and_open_ones_stay() -> None:
+    told = {"channel": alerting.channel(), "kind": "opened", "severity": "warning", "title": "x", "text": "x"}
+    for scope, closed_at in (("a", make.now()), ("b", None)):
+        alert = Alert.objects.create(rule="success", scope=scope, summary="It fails.", closed_at=closed_at)
+        AlertMessage.objects.create(alert=alert, due_at=make.now(), **told)
+    Mute.objects.create(rule="success", until=make.now(), reason="x", muted_by="ada")
+    assert in_days(89) == {}
+    assert in_days(91) == {"alerts": 1, "mutes": 1}
+    assert list(AlertMessage.objects.values_list("alert__scope", flat=True)) == ["b"]

@@ -19,6 +19,9 @@ PREFIXES = {
     "issue": "iss",
     "replay": "rpl",
     "notice": "ntc",
+    "alert": "alr",
+    "alertrule": "rul",
+    "alertchannel": "chn",
 }
 
 _lock = threading.Lock()

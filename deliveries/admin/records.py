@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from deliveries.models import (
-    Alert,
     Attempt,
     CircuitChange,
     DeadLetter,
@@ -132,12 +131,6 @@ class NoticeAdmin(History):
     list_display = ("text", "kind", "object_kind", "object_id", "created_at")
     list_filter = ("kind",)
     ids: ClassVar = {"notice": "pk"}
-
-
-@admin.register(Alert)
-class AlertAdmin(History):
-    list_display = ("summary", "rule", "scope", "opened_at", "closed_at")
-    list_filter = (("closed_at", admin.EmptyFieldListFilter),)
 
 
 @admin.register(ReplayItem)

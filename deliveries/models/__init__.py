@@ -1,6 +1,8 @@
 """What the outbound side remembers: who wants what, what is owed, every attempt, and what could not be told."""
 
-from .alert import Alert, Notice
+from .alert import Alert, Notice, Severity
+from .alert_channel import AlertChannel, AlertMessage, MessageKind, MessageState
+from .alert_rule import AlertRule, Breach, Mute
 from .attempt import Attempt, Exchange
 from .cascade import Cascade
 from .dead_letter import DeadLetter, Issue
@@ -23,7 +25,11 @@ from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecr
 
 __all__ = [
     "Alert",
+    "AlertChannel",
+    "AlertMessage",
+    "AlertRule",
     "Attempt",
+    "Breach",
     "Cascade",
     "Circuit",
     "CircuitChange",
@@ -40,6 +46,9 @@ __all__ = [
     "Issue",
     "Lane",
     "LaneOrder",
+    "MessageKind",
+    "MessageState",
+    "Mute",
     "Notice",
     "Ordering",
     "Phase",
@@ -51,6 +60,7 @@ __all__ = [
     "RouteRevision",
     "SavedView",
     "Seat",
+    "Severity",
     "Subscription",
     "SubscriptionSecret",
     "Tally",

@@ -18,6 +18,7 @@ from deliveries.models import (
     Notice,
     Replay,
     ReplayItem,
+    Severity,
     Subscription,
 )
 from deliveries.models.dead_letter import IssueState
@@ -28,6 +29,7 @@ from webhooks.ids import first_id_at, public_id
 from webhooks.models import AuditEntry
 
 from . import rollups
+from .alert_pages import open_alerts
 from .rollups import Cause, Figures, Window
 
 WORST = 7
@@ -35,6 +37,8 @@ CANDIDATES = 25  # of those with the most failures; which of them do worst is to
 TROUBLED = 6
 ISSUES = 4
 NEWS = 4
+ALERTS = 3
+MOST_ALERTS = 99
 REPLAYS = 3
 OPENED_LATELY = timedelta(minutes=15)
 NEWS_FRESH = timedelta(hours=24)
@@ -107,13 +111,14 @@ class Overview:
     waiting: Waiting
     replays: Sequence[Running]
     alerts: Sequence[Alert]
+    open_alerts: int
     notices: Sequence[Notice]
     folded_until: datetime
 
 
 def overview(window: Window, now: datetime) -> Overview:
     steps = rollups.series(window)
-    lanes = _lanes()
+    lanes, alerts = _lanes(), open_alerts(MOST_ALERTS + 1)
     return Overview(
         window=window,
         steps=steps,
@@ -130,7 +135,8 @@ def overview(window: Window, now: datetime) -> Overview:
         issues=_issues(window),
         waiting=waiting(),
         replays=_replays(),
-        alerts=list(Alert.objects.filter(closed_at=None).order_by("-opened_at", "-pk")[:NEWS]),
+        alerts=sorted(alerts, key=lambda alert: Severity.values.index(alert.severity))[:ALERTS],
+        open_alerts=len(alerts),
         notices=_notices(now),
         folded_until=folded_until(now=now),
     )

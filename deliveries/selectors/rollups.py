@@ -1,13 +1,13 @@
 """Reads what the slices add up to, for dashboards: one statement each, however many slices. It reads no raw row."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Max, Q, QuerySet, Sum
+from django.db.models import F, IntegerField, Max, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from deliveries.deciders.latency import BUCKETS, percentile
@@ -157,6 +157,27 @@ def strips(window: Window, subscriptions: Collection[UUID]) -> dict[UUID, list[F
     return made
 
 
+def at_once(
+    windows: Iterable[Window], subscriptions: Collection[UUID] | None, *, with_latency: bool
+) -> dict[tuple[Window, UUID], Figures]:
+    """Several windows in one statement, for some subscriptions or all that were busy; `EVERY` stands among them."""
+    numbered, names = list(windows), _names(with_latency=with_latency)
+    rows = _united(Rollup.objects.all(), numbered, subscriptions, ("subscription_id",), names)
+    return {(numbered[row["window"]], row["subscription_id"]): _figures(row) for row in rows}
+
+
+def causes_at_once(
+    windows: Iterable[Window], subscriptions: Collection[UUID] | None
+) -> dict[tuple[Window, UUID], list[Cause]]:
+    """The same of failures, by outcome and status."""
+    numbered, keys = list(windows), ("subscription_id", "outcome", "status")
+    found: dict[tuple[Window, UUID], list[Cause]] = {}
+    for row in _united(RollupFailure.objects.all(), numbered, subscriptions, keys, ("failures",)):
+        cause = Cause(outcome=row["outcome"], status=row["status"], failures=row["failures"])
+        found.setdefault((numbered[row["window"]], row["subscription_id"]), []).append(cause)
+    return found
+
+
 def causes(window: Window, subscription: UUID = EVERY) -> list[Cause]:
     """Why attempts failed, and deliveries that could not be tried; the most frequent first."""
     failures = RollupFailure.objects.filter(_tiles(window), subscription=subscription)
@@ -217,6 +238,24 @@ def _tiles(window: Window) -> Q:
                 rest.append((low, high))
         gaps = [(low, high) for low, high in rest if low < high]
     return chosen
+
+
+def _united(
+    slices: QuerySet[Any],
+    windows: Sequence[Window],
+    subscriptions: Collection[UUID] | None,
+    keys: Sequence[str],
+    names: Sequence[str],
+) -> Iterable[dict[str, Any]]:
+    """One row for each key in each window that has any; `window` is its place in the list."""
+    some = slices if subscriptions is None else slices.filter(subscription__in=subscriptions)
+    parts = [
+        some.filter(_tiles(window)).order_by().values(*keys).annotate(
+            window=Value(place, output_field=IntegerField()), **{name: Sum(name) for name in names}
+        )
+        for place, window in enumerate(windows)
+    ]  # fmt: skip
+    return parts[0].union(*parts[1:], all=True) if parts else []
 
 
 def _moment(second: int) -> datetime:

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from deliveries.models import (
+    Alert,
     CircuitChange,
     Delivery,
     DeliveryBody,
@@ -23,6 +24,7 @@ from deliveries.models import (
     DepthSlice,
     EntityVersion,
     Exchange,
+    Mute,
     Replay,
     ReplayItem,
     Rollup,
@@ -67,6 +69,8 @@ def drop_expired(*, now: datetime) -> dict[str, int]:
         "circuit changes": lambda: CircuitChange.objects.filter(id__lt=rows),
         "refusals": lambda: Refusal.objects.filter(id__lt=refusals),
         "kept answers": lambda: kept_answers.expired(now=now),
+        "alerts": lambda: Alert.objects.filter(id__lt=rows, closed_at__lt=keys_until),  # with their messages
+        "mutes": lambda: Mute.objects.filter(until__lt=keys_until),
     }
     deadline = monotonic() + BUDGET_S
     dropped = {name: _drop(step, deadline) for name, step in steps.items()}

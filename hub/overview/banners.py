@@ -7,7 +7,8 @@ from typing import Final
 
 from django.urls import reverse
 
-from deliveries.selectors.overview import Overview, Running
+from deliveries.models import Severity
+from deliveries.selectors.overview import MOST_ALERTS, Overview, Running
 from hub import ages, workers
 
 from .links import subscription
@@ -28,7 +29,10 @@ class Banner:
 
 
 def banners(told: Overview, seats: Sequence[workers.SeatRow], now: datetime) -> Iterator[Banner]:
-    """Only what is so; the worst first."""
+    """Only what is so; the worst first.
+
+    That nobody dispatches is asked here and now, besides the rule on it: a cluster that is down looks at no rule.
+    """
     queue, oldest = reverse("admin:queue"), told.waiting.oldest_due_at
     if not any(seat.state == "working" for seat in seats):
         yield Banner(
@@ -43,6 +47,8 @@ def banners(told: Overview, seats: Sequence[workers.SeatRow], now: datetime) -> 
     if (now - told.folded_until).total_seconds() > LATE_S:
         words = f"What was settled since {told.folded_until:%H:%M:%S} UTC is not in them yet."
         yield Banner(tone="warn", icon="clock", head="The figures are late.", words=words)
+    if told.alerts:
+        yield _alerts(told)
     if told.opened:
         names = [(name, subscription(key)) for key, name in told.opened[:3]]
         more = len(told.opened) - len(names)
@@ -57,6 +63,19 @@ def banners(told: Overview, seats: Sequence[workers.SeatRow], now: datetime) -> 
 def _last_seen(seats: Sequence[workers.SeatRow], now: datetime) -> str:
     seen = max((seat.seen_at for seat in seats if seat.seen_at), default=None)
     return f"One was last seen {ages.told(seen, now)}." if seen else ""
+
+
+def _alerts(told: Overview) -> Banner:
+    """The worst in words; the rest is a click away."""
+    number = f"{MOST_ALERTS}+" if told.open_alerts > MOST_ALERTS else str(told.open_alerts)
+    is_critical = told.alerts[0].severity == Severity.CRITICAL
+    return Banner(
+        tone="bad" if is_critical else "warn",
+        icon="bell",
+        head="An alert is open." if told.open_alerts == 1 else f"{number} alerts are open.",
+        words=" ".join(alert.summary for alert in told.alerts),
+        links=[("Alerts", reverse("admin:deliveries_alert_changelist"))],
+    )
 
 
 def _replay(running: Running) -> Banner:

@@ -182,10 +182,6 @@ def waiting_rows(told: Overview, tasks: workers.TaskQueue, links: Links) -> list
 
 
 def news(told: Overview) -> list[tuple[str, str, datetime, str]]:
-    """Icon, words, when and where; alerts that are open first."""
-    alerts = reverse("admin:deliveries_alert_changelist")
+    """Icon, words, when and where; alerts stand above everything else, in a banner."""
     notices = reverse("admin:deliveries_notice_changelist")
-    return [
-        *(("alert", alert.summary, alert.opened_at, alerts) for alert in told.alerts),
-        *(("log", notice.text, notice.created_at, notices) for notice in told.notices),
-    ]
+    return [("log", notice.text, notice.created_at, notices) for notice in told.notices]

@@ -62,6 +62,14 @@ SHAPES = {
     "stopped": ("cross", "bad"),
     "cancelled": ("minus", "quiet"),
     "finished": ("check", "good"),
+    "critical": ("alert", "bad"),
+    "warning": ("alert", "warn"),
+    "info": ("bell", "info"),
+    "muted": ("mute", "held"),
+    "over": ("check", "quiet"),
+    "sent": ("check", "quiet"),
+    "given_up": ("cross", "bad"),
+    "enabled": ("check", "good"),
 }
 _UNKNOWN = ("minus", "quiet")
 
