@@ -72,7 +72,7 @@ class Dispatcher:
     def __post_init__(self) -> None:
         self._desk = Desk(self.holding)
         self._turns = Turns(cap=settings.HUB_IN_FLIGHT)
-        self._heart = Heartbeat(self.holding, taken_at=self.taken_at)
+        self._heart = Heartbeat(self.holding, taken_at=self.taken_at, in_flight=lambda: self._turns.in_flight)
         self._chores = (sampler(), folder(), resumer())
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weir-database")
 

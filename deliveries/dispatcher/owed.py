@@ -14,7 +14,8 @@ from deliveries.models import Delivery, DeliveryState
 from deliveries.services.dead_letters import Death, bury
 from webhooks.ids import uuid7
 
-from . import ordered, rows, versions
+from . import ordered, rows, tallies, versions
+from .tallies import Died
 
 
 class Arrived(NamedTuple):
@@ -65,7 +66,10 @@ def insert(owed: Sequence[Owed], now: datetime) -> None:
     if deaths:
         # Not those whose pair was there already: their row was passed over.
         truly = Delivery.objects.filter(id__in=list(deaths)).values_list("id", flat=True)
-        bury(deaths=[deaths[delivery] for delivery in truly], now=now)
+        buried = [deaths[delivery] for delivery in truly]
+        bury(deaths=buried, now=now)
+        died = [Died(death.subscription_id, None, Outcome.FILTER_FAILED) for death in buried]
+        tallies.add(recorded=(), died=died, now=now)
 
 
 def _made(owed: Sequence[Owed], now: datetime) -> list[_Made]:

@@ -1,6 +1,7 @@
 """Keeps what a lane's circuit and rate have come to in the lane's row. It decides nothing about them."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,10 +10,10 @@ from uuid import UUID
 
 from deliveries.deciders.circuit import Bucket, Change, Stage, State
 from deliveries.deciders.pacing import Tokens, empty
-from deliveries.models import CircuitChange, Lane, Subscription
+from deliveries.models import CircuitChange, CircuitTotal, Lane, Subscription
 from deliveries.services.notices import notify_each
 
-from . import rows
+from . import counting, rows
 from .seats import Holding
 
 WHY_LENGTH = 300
@@ -120,6 +121,7 @@ def _record(transitions: Sequence[tuple[UUID, Transition]], now: datetime) -> No
 
 
 def _tell(changes: Iterable[tuple[UUID, Change]]) -> None:
+    counting.add(CircuitTotal, Counter((lane, each.change.after) for lane, each in fresh))
     """A person hears that a circuit opened, and that it closed; not of each probe that failed in between."""
     news = {
         lane: change

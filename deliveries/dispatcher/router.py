@@ -1,6 +1,7 @@
 """Turns stored events into deliveries owed, in one transaction a batch. It sends nothing."""
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from django.db.utils import (
 )
 
 from deliveries.deciders.matching import MatchTable, Wanted
-from deliveries.models import Delivery
+from deliveries.models import Delivery, EventTotal
 from deliveries.services.lanes import hold_lanes, wake_sleeping
 from deliveries.services.notices import notify
 from webhooks.deciders.expressions import ExpressionFailed, parse_json
@@ -27,6 +28,7 @@ from webhooks.models import Event, EventBody, EventState
 from .cascades import place
 from .owed import Arrived, Owed, insert
 from .routes import Routes
+from . import counting
 from .seats import Holding, SeatLost, fence
 
 log = logging.getLogger(__name__)
@@ -130,6 +132,7 @@ def _set_aside(holding: Holding, event: Arrived) -> None:
 
 
 def _alone() -> bool:
+            counting.add(EventTotal, {(event.source_id, EventState.QUARANTINED.value): 1})
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
@@ -218,8 +221,12 @@ def _batch(
 
 
 def _mark(events: Iterable[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:
-    routed = [event.id for event in events if matches[event.id]]
-    unmatched = [event.id for event in events if not matches[event.id]]
-    for state, ids in ((EventState.ROUTED, routed), (EventState.UNMATCHED, unmatched)):
-        if ids:
+    routed = [event for event in events if matches[event.id]]
+    unmatched = [event for event in events if not matches[event.id]]
+    counts: Counter[tuple[UUID, str]] = Counter()
+    for state, marked in ((EventState.ROUTED, routed), (EventState.UNMATCHED, unmatched)):
+        if marked:
+            ids = [event.id for event in marked]
             Event.objects.filter(id__in=ids, state=EventState.RECEIVED).update(state=state, routed_at=now)
+            counts.update((event.source_id, state.value) for event in marked)
+    counting.add(EventTotal, counts)

@@ -20,6 +20,7 @@ from .replay import Replay, ReplayItem, ReplayLane
 from .rollup import DepthSlice, Rollup, RollupFailure, Tally
 from .saved_view import SavedView
 from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
+from .total import CircuitTotal, EventTotal, FailureTotal, SpreadTotal, Total
 
 __all__ = [
     "Alert",
@@ -27,6 +28,7 @@ __all__ = [
     "Cascade",
     "Circuit",
     "CircuitChange",
+    "CircuitTotal",
     "ClientErrors",
     "DeadLetter",
     "Delivery",
@@ -35,7 +37,9 @@ __all__ = [
     "DepthSample",
     "DepthSlice",
     "EntityVersion",
+    "EventTotal",
     "Exchange",
+    "FailureTotal",
     "Hold",
     "Issue",
     "Lane",
@@ -51,7 +55,9 @@ __all__ = [
     "RouteRevision",
     "SavedView",
     "Seat",
+    "SpreadTotal",
     "Subscription",
     "SubscriptionSecret",
     "Tally",
+    "Total",
 ]
