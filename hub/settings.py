@@ -141,6 +141,12 @@ HUB_RETRY_MAX_ATTEMPTS = whole("HUB_RETRY_MAX_ATTEMPTS", 12, least=1, most=10_00
 HUB_RETRY_JITTER = number("HUB_RETRY_JITTER", 0.1, least=0, most=1)
 HUB_RETRY_MAX_AGE_S = optional_number("HUB_RETRY_MAX_AGE_S", least=1, most=10 * YEAR_S)
 HUB_RETRY_DELAYS_S = optional_numbers("HUB_RETRY_DELAYS_S", least=0, most=YEAR_S)  # wins over the four above
+# -- watching --------------------------------------------------------------------------------------
+
+HUB_METRICS_PER_SUBSCRIPTION = flag("HUB_METRICS_PER_SUBSCRIPTION", default=True)
+HUB_METRICS_MAX_SERIES = whole("HUB_METRICS_MAX_SERIES", 5_000, least=10, most=1_000_000)  # of one family
+
+
 
 # -- keeping ---------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, OperationalError, transaction
-from prometheus_client import Counter
 
 from webhooks import store
 from webhooks.deciders import handshakes
@@ -31,8 +30,6 @@ from .rollups import note
 
 logger = logging.getLogger(__name__)
 
-RECEIPTS = Counter("weir_receipts", "Requests at the door, by what became of them.", ["source", "verdict"])
-_UNKNOWN = "unknown"  # the only label for slugs that strangers make up
 # Verdicts that pages add up as refusals, though no Refusal is kept of these.
 _UNACCEPTED = frozenset({"too-large", "unreadable", "unavailable", "unknown-source", "method-not-allowed"})
 _TRIES = 3  # for a source that changes while we decide; then the sender tries again
@@ -76,9 +73,8 @@ def receive(*, slug: str, arrival: Arrival) -> Answer:
 
 
 def count(slug: str, verdict: str, *, at: datetime, reason: str = "", secret_id: UUID | None = None) -> None:
-    """For the metrics of this process, and for the pages of all of them."""
+    """For pages and metrics, which tell of all processes together."""
     source = recall(slug)
-    RECEIPTS.labels(slug if source else _UNKNOWN, verdict).inc()
     if verdict in _UNACCEPTED:
         verdict, reason = "refused", reason or verdict
     note(source_id=source.id if source else None, verdict=verdict, reason=reason, at=at, secret_id=secret_id)
