@@ -1,6 +1,7 @@
 """Totals say what the raw rows say, exactly, and never fall: not with rollups, nor with a subscription."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models import Sum
@@ -22,6 +23,7 @@ from deliveries.models import (
     Total,
 )
 from deliveries.models.rollup import EVERY
+from deliveries.models.total import Spread
 from deliveries.selectors import totals
 from deliveries.services import folding
 from deliveries.services.retention import drop_expired
@@ -39,7 +41,7 @@ def holding() -> seats.Holding:
     return make.seat()
 
 
-def of_lane(lane: object) -> dict[str, int]:
+def of_lane(lane: Any) -> dict[str, Any]:
     row = Total.objects.filter(subscription_id=lane).values().get()
     return {name: value for name, value in row.items() if name not in {"id", "subscription_id"}}
 
@@ -146,7 +148,7 @@ def test_a_distribution_has_every_bucket(holding) -> None:
     settle(holding, tried(make.delivery(make.subscription()), Outcome.OK, 200, "delivered", ms=12))
     folding.fold()
     spreads, retries = totals.distributions()
-    took = spreads[totals.Spread.TOOK]
+    took = spreads[Spread.TOOK]
     assert (len(took.counts), took.counts[bucket(12)], sum(took.counts), took.sum_ms) == (23, 1, 1, 12)
     assert retries == {}
 

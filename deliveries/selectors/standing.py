@@ -1,8 +1,9 @@
 """Reads how the hub stands now: lanes with their last samples, seats, replays under way. It reads no big table."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -77,7 +78,7 @@ def names() -> list[Named]:
 
 def seats() -> list[SeatNow]:
     taken = Seat.objects.filter(leased_until__isnull=False, seen_at__isnull=False).annotate(now=Now())
-    rows = taken.order_by("number").values_list(
+    rows: Iterable[tuple[Any, ...]] = taken.order_by("number").values_list(
         "number", "leased_until", "is_draining", "seen_at", "in_flight", "now"
     )
     return [
@@ -96,7 +97,10 @@ def replays() -> ReplaysNow:
     under_way = Replay.objects.filter(state__in=ON_ITS_WAY).order_by().values("state")
     names = ("total", "admitted", "delivered", "failed", "skipped", "discarded", "returned")
     by_state, sums = {}, dict.fromkeys(names, 0)
-    for row in under_way.annotate(number=Count("pk"), **{f"sum_{name}": Sum(name) for name in names}):
+    rows: Iterable[Any] = under_way.annotate(
+        number=Count("pk"), **{f"sum_{name}": Sum(name) for name in names}
+    )
+    for row in rows:
         by_state[row["state"]] = row["number"]
         for name in names:
             sums[name] += row[f"sum_{name}"]

@@ -134,7 +134,7 @@ def _upsert(row: ReceiptRollup | ReceiptTotal, key: str) -> None:
     values = [each.get_db_prep_save(getattr(row, each.attname), connection) for each in columns]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join(each.column for each in columns)}) "  # noqa: S608
+            f"INSERT INTO {table} ({', '.join(str(each.column) for each in columns)}) "  # noqa: S608
             f"VALUES ({', '.join(['%s'] * len(columns))}) ON CONFLICT ({key}) DO UPDATE "
             f"SET count = {table}.count + excluded.count, last_at = CASE WHEN excluded.last_at > "
             f"{table}.last_at THEN excluded.last_at ELSE {table}.last_at END",
