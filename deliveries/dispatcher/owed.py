@@ -4,14 +4,18 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
+
+from django.db import transaction
 
 from deliveries.deciders.matching import Wanted
 from deliveries.deciders.outcome import Outcome, fingerprint
 from deliveries.deciders.versions import is_outdated
 from deliveries.models import Delivery, DeliveryState
 from deliveries.services.dead_letters import Death, bury
+from webhooks import story
 from webhooks.ids import uuid7
 
 from . import ordered, rows, tallies, versions
@@ -29,6 +33,7 @@ class Arrived(NamedTuple):
     entity: str
     entity_version: int | None
     cause_id: UUID | None  # the delivery it says it follows from
+    trace_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +75,21 @@ def insert(owed: Sequence[Owed], now: datetime) -> None:
         bury(deaths=buried, now=now)
         died = [Died(death.subscription_id, None, Outcome.FILTER_FAILED) for death in buried]
         tallies.add(recorded=(), died=died, now=now)
+        told = {each.delivery_id: each.owed.event for each in made if each.delivery_id in deaths}
+        for death in buried:
+            transaction.on_commit(partial(_tell, death, told[death.delivery_id]))
+
+
+def _tell(death: Death, event: Arrived) -> None:
+    story.tell(
+        "dead",
+        event_id=event.id,
+        delivery_id=death.delivery_id,
+        subscription_id=death.subscription_id,
+        reason=death.reason,
+        error=death.error,
+        trace_id=event.trace_id,
+    )
 
 
 def _made(owed: Sequence[Owed], now: datetime) -> list[_Made]:

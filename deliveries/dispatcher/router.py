@@ -21,14 +21,16 @@ from deliveries.deciders.matching import MatchTable, Wanted
 from deliveries.models import Delivery, EventTotal
 from deliveries.services.lanes import hold_lanes, wake_sleeping
 from deliveries.services.notices import notify
+from webhooks import story
 from webhooks.deciders.expressions import ExpressionFailed, parse_json
 from webhooks.deciders.wording import storable
+from webhooks.ids import public_id
 from webhooks.models import Event, EventBody, EventState
 
+from . import counting
 from .cascades import place
 from .owed import Arrived, Owed, insert
 from .routes import Routes
-from . import counting
 from .seats import Holding, SeatLost, fence
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,7 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
+    _tell(whole, matches)
     return Routed(
         lanes=frozenset(lanes), events=len(whole), more=len(waiting) == EVENTS or len(whole) < len(waiting)
     )
@@ -111,7 +114,7 @@ def _route_one_by_one(holding: Holding, routes: Routes, now: datetime) -> Routed
         except BLAMELESS:
             raise
         except Exception:
-            log.exception("This event could not be routed and is set aside: %s", event.id)
+            log.exception("This event could not be routed and is set aside: %s", public_id("event", event.id))
             _set_aside(holding, event)
             continue
         lanes |= routed.lanes
@@ -128,11 +131,11 @@ def _set_aside(holding: Holding, event: Arrived) -> None:
             text = (
                 f"Event {event.external_id[:100]} could not be routed and is in quarantine; the log says why."
             )
+            counting.add(EventTotal, {(event.source_id, EventState.QUARANTINED.value): 1})
             notify(kind="event-quarantined", object_kind="event", object_id=event.id, text=text)
 
 
 def _alone() -> bool:
-            counting.add(EventTotal, {(event.source_id, EventState.QUARANTINED.value): 1})
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as cursor:
@@ -218,6 +221,23 @@ def _batch(
     made = set(Delivery.objects.filter(event_id=widest.id).values_list("subscription_id", flat=True))
     missing = [each for each in matches[widest.id] if each.subscription_id not in made]
     return ([widest] if len(missing) <= DELIVERIES else []), missing[:DELIVERIES]
+
+
+def _tell(events: Collection[Arrived], matches: Mapping[UUID, list[Owed]]) -> None:
+    if not events or not story.is_told():
+        return
+    caused = [event.id for event in events if event.cause_id]
+    # Those have the trace of what caused them since a moment ago.
+    traces = dict(Event.objects.filter(pk__in=caused).values_list("pk", "trace_id")) if caused else {}
+    for event in events:
+        owed = len(matches[event.id])
+        story.tell(
+            "routed" if owed else "unmatched",
+            event_id=event.id,
+            deliveries=owed,
+            trace_id=traces.get(event.id, event.trace_id),
+        )
+
 
 
 def _mark(events: Iterable[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error, OperationalError, transaction
 
-from webhooks import store
+from webhooks import store, story
 from webhooks.deciders import handshakes
 from webhooks.deciders.scheme_columns import Reply
 from webhooks.deciders.schemes import UnknownScheme
@@ -147,6 +147,7 @@ def _refused(source: KnownSource, arrival: Arrival, refused: Refused) -> Answer:
         claimed_id=claimed_id(source, arrival),
     )
     count(source.slug, "refused", reason=refused.reason, at=arrival.received_at)
+    story.tell("refused", source_id=source.id, reason=refused.reason, address=arrival.remote_address)
     # Only what the sender itself can mend is told; of a signature, nothing, or guessing would be worth it.
     return Answer(422, {"detail": refused.detail}) if refused.reason == "identity-invalid" else UNVERIFIED
 
@@ -157,6 +158,8 @@ def _settled(source: KnownSource, parts: Sequence[Part], verdicts: Sequence[Sett
         # One signature stands for all parts, so its secret matched once.
         secret_id = None if number else part.secret_id
         count(source.slug, each["status"], at=part.arrival.received_at, secret_id=secret_id)
+        if each["status"] != "accepted":  # that is told by the store
+            story.tell(each["status"], event_id=verdicts[number].event_id, source_id=source.id)
     if source.scheme.reply:
         return _answer(source.scheme.reply)
     is_new = any(each["status"] == "accepted" for each in told)
