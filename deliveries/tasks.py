@@ -16,6 +16,7 @@ from deliveries.dispatcher.loop import Dispatcher
 from deliveries.services import bulk_discards, retention
 from deliveries.services.endurance import contain_failing
 from deliveries.services.issues import end_ignoring
+from webhooks import spans
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def dispatch() -> None:
         log.warning("A dispatcher could not begin: %s", str(error).strip())
     finally:
         connections.close_all()
+        spans.flush()
 
 
 def _allow_many_sockets() -> None:

@@ -13,8 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, F, QuerySet, Value
 from django.db.models.functions import Greatest
+from django.utils import timezone
 
-from webhooks import story, wake
+from webhooks import spans, story, wake
+from webhooks.deciders.causality import Parent
 from webhooks.ids import public_id, trace_id, uuid7
 from webhooks.models import EventKey, KeyKind
 from webhooks.receipt_sql import claim, insert, keep
@@ -44,6 +46,7 @@ class Fact:
         None  # the delivery it says it follows from; whoever routes it looks whether that is so
     )
     business_keys: Sequence[tuple[str, str]] = ()
+    sender: Parent | None = None  # the sender's span, where traces are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ def _stored(fact: Fact, values: Mapping[str, Any]) -> Stored:
 
 
 def _tell(fact: Fact, event_id: UUID, trace: UUID) -> None:
+    if spans.is_on():
+        _span(fact, event_id, trace)
     story.tell(
         "received",
         event_id=event_id,
@@ -103,6 +108,27 @@ def _tell(fact: Fact, event_id: UUID, trace: UUID) -> None:
         **story.payload("body", fact.body),
     )
 
+
+def _span(fact: Fact, event_id: UUID, trace: UUID) -> None:
+    at, below = spans.received(
+        event_id=event_id, trace_id=trace, is_caused=fact.cause_id is not None, sender=fact.sender
+    )
+    span = spans.Span(
+        name="receive",
+        at=at,
+        kind="server",
+        began_at=fact.received_at,
+        ended_at=timezone.now(),
+        parent_id=below and below.span_id,
+        links=(spans.Place(*fact.sender),) if fact.sender and not below else (),
+        attributes={
+            "weir.event_id": public_id("event", event_id),
+            "weir.source_id": public_id("source", fact.source_id),
+            "weir.event_type": fact.event_type,
+            "messaging.message.body.size": len(fact.body),
+        },
+    )
+    spans.emit(span)
 
 
 def _store_operation(fact: Fact, event_id: UUID) -> Verdict:

@@ -16,12 +16,13 @@ from django.db.utils import (
     OperationalError,
     ProgrammingError,
 )
+from django.utils import timezone
 
 from deliveries.deciders.matching import MatchTable, Wanted
 from deliveries.models import Delivery, EventTotal
 from deliveries.services.lanes import hold_lanes, wake_sleeping
 from deliveries.services.notices import notify
-from webhooks import story
+from webhooks import spans, story
 from webhooks.deciders.expressions import ExpressionFailed, parse_json
 from webhooks.deciders.wording import storable
 from webhooks.ids import public_id
@@ -95,7 +96,7 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
-    _tell(whole, matches)
+    _tell(whole, matches, now)
     return Routed(
         lanes=frozenset(lanes), events=len(whole), more=len(waiting) == EVENTS or len(whole) < len(waiting)
     )
@@ -223,8 +224,8 @@ def _batch(
     return ([widest] if len(missing) <= DELIVERIES else []), missing[:DELIVERIES]
 
 
-def _tell(events: Collection[Arrived], matches: Mapping[UUID, list[Owed]]) -> None:
-    if not events or not story.is_told():
+def _tell(events: Collection[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:
+    if not events or not (story.is_told() or spans.is_on()):
         return
     caused = [event.id for event in events if event.cause_id]
     # Those have the trace of what caused them since a moment ago.
@@ -237,7 +238,21 @@ def _tell(events: Collection[Arrived], matches: Mapping[UUID, list[Owed]]) -> No
             deliveries=owed,
             trace_id=traces.get(event.id, event.trace_id),
         )
+        if spans.is_on():
+            _span(event, traces.get(event.id, event.trace_id), owed, now)
 
+
+def _span(event: Arrived, trace_id: UUID, owed: int, began_at: datetime) -> None:
+    span = spans.Span(
+        name="route",
+        at=spans.Place(trace_id.int, spans.route_id(event.id)),
+        kind="internal",
+        began_at=began_at,
+        ended_at=timezone.now(),
+        parent_id=spans.receive_id(event.id),
+        attributes={"weir.event_id": public_id("event", event.id), "weir.deliveries": owed},
+    )
+    spans.emit(span)
 
 
 def _mark(events: Iterable[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:

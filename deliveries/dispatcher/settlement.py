@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
@@ -12,8 +13,10 @@ from deliveries.deciders.replaying import verdict
 from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
-from webhooks import story
+from webhooks import spans, story
+from webhooks.deciders.causality import parent_of
 from webhooks.deciders.wording import storable
+from webhooks.ids import public_id
 
 from . import client, lanes, pace, rows, tallies, verdicts, versions
 from .jobs import Job, Unsendable
@@ -112,7 +115,38 @@ def settle(
         verdicts.tell((_told(result) for result in results), now)
         tallies.add(recorded=recorded, died=died, now=now)
     _tell(results)
+    if spans.is_on():
+        for result in tried:
+            _span(result)
 
+
+def _span(made: Tried) -> None:
+    """Its id is the one the receiver saw in `traceparent`, so that the receiver's spans hang below it."""
+    row, outcome = made.job.row, made.outcome
+    sent = parent_of(made.request_headers)
+    attributes: dict[str, spans.Value] = {
+        "weir.event_id": public_id("event", row.event_id),
+        "weir.delivery_id": public_id("delivery", row.delivery_id),
+        "weir.subscription_id": public_id("subscription", row.lane_id),
+        "weir.attempt_id": public_id("attempt", made.attempt_id),
+        "weir.attempt": made.job.number,
+        "weir.outcome": outcome.value,
+        "http.request.method": "POST",
+        "server.address": urlsplit(made.job.orders.url).hostname or "",
+    }
+    if made.exchange.status is not None:
+        attributes["http.response.status_code"] = made.exchange.status
+    span = spans.Span(
+        name="attempt",
+        at=spans.Place(row.trace_id.int, sent.span_id if sent else spans.receive_id(made.attempt_id)),
+        kind="client",
+        began_at=made.started_at,
+        ended_at=made.started_at + timedelta(milliseconds=made.duration_ms),
+        parent_id=spans.route_id(row.event_id),
+        attributes=attributes,
+        error="" if outcome is Outcome.OK else _error(made) or outcome.value,
+    )
+    spans.emit(span)
 
 
 _STEPS = {"delivered": "delivered", "pending": "failed", "dead": "dead", "superseded": "superseded"}
