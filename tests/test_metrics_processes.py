@@ -73,7 +73,9 @@ def test_counters_are_exact_across_processes_and_a_kill(hub: Hub) -> None:
         all_of = dict.fromkeys(("receipts", "events", "attempts", "deliveries"), EVENTS)
         hub.until(lambda: told(hub) == all_of)
         assert {tuple(told(hub).values()) for _ in range(8)} == {tuple(all_of.values())}
-        os.kill(Seat.objects.exclude(pid=None).values_list("pid", flat=True)[0], signal.SIGKILL)
+        victim = Seat.objects.exclude(pid=None).values_list("pid", flat=True).first()
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
         send(hub, "after")
         hub.until(lambda: told(hub)["deliveries"] == 2 * EVENTS)
         found = scraped(hub)

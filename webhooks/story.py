@@ -6,6 +6,7 @@ not read in a log does not get there: no secret is ever told, and a body only as
 
 import json
 from collections.abc import Collection
+from datetime import datetime
 from logging import DEBUG, INFO, WARNING
 from typing import Any
 from uuid import UUID
@@ -45,7 +46,7 @@ def is_told(level: int = INFO) -> bool:
 
 
 def tell(step: str, *, level: int = INFO, **fields: object) -> None:
-    """One line; ids are given as they are and told as people see them, and what is None is left out."""
+    """One line; ids and times are given as they are and told as people read them, and what is None is left out."""
     if not _log.is_enabled_for(level):
         return
     shown: dict[str, object] = {}
@@ -55,6 +56,8 @@ def tell(step: str, *, level: int = INFO, **fields: object) -> None:
         if type(value) is UUID:
             kind = _KINDS.get(name)
             value = public_id(kind, value) if kind else value.hex
+        elif type(value) is datetime:
+            value = value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         shown[name] = value
     _log.log(level, step, **shown)
 

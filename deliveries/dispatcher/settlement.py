@@ -169,7 +169,7 @@ def _tell(results: Sequence[Result]) -> None:
             outcome=result.outcome.value,
             code=_status(result),
             duration_ms=made and made.duration_ms,
-            retry_at=decision.due_at and decision.due_at.isoformat(),
+            retry_at=decision.due_at,
             reason=decision.reason or None,
             error=_error(result) or None,
             trace_id=row.trace_id,
