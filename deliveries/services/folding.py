@@ -16,7 +16,8 @@ from deliveries.models import Tally
 from .folding_sql import POSTGRESQL, SQLITE, of_attempts, of_failures
 
 BATCH = 200  # tallies in one transaction,
-ATTEMPTS = 5_000  # or as many as name so many attempts: SQLite's other writers wait under 50 ms for that
+ATTEMPTS = 5_000  # or as many as name so many attempts,
+ATTEMPTS_ON_SQLITE = 1_500  # where all other writers wait for it: under 50 ms
 YOUNG_S = 1.5  # tallies gather this long, however many dispatchers look: a fold costs the same for few
 
 
@@ -57,10 +58,10 @@ def _fold_batch(newest: int) -> list[int]:
 
 
 def _few(tallies: Iterable[tuple[int, int]]) -> Iterator[int]:
-    total = 0
+    total, most = 0, ATTEMPTS if connection.vendor == "postgresql" else min(ATTEMPTS, ATTEMPTS_ON_SQLITE)
     for tally, length in tallies:
         total += length
-        if total > ATTEMPTS and total > length:
+        if total > most and total > length:
             return
         yield tally
 
