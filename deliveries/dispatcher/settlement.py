@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -14,11 +13,9 @@ from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Ex
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
 from webhooks import spans, story
-from webhooks.deciders.causality import parent_of
 from webhooks.deciders.wording import storable
-from webhooks.ids import public_id
 
-from . import client, lanes, pace, rows, tallies, verdicts, versions
+from . import client, lanes, pace, rows, tallies, telling, verdicts, versions
 from .jobs import Job, Unsendable
 from .pace import Shift
 from .seats import Holding, fence
@@ -121,32 +118,17 @@ def settle(
 
 
 def _span(made: Tried) -> None:
-    """Its id is the one the receiver saw in `traceparent`, so that the receiver's spans hang below it."""
-    row, outcome = made.job.row, made.outcome
-    sent = parent_of(made.request_headers)
-    attributes: dict[str, spans.Value] = {
-        "weir.event_id": public_id("event", row.event_id),
-        "weir.delivery_id": public_id("delivery", row.delivery_id),
-        "weir.subscription_id": public_id("subscription", row.lane_id),
-        "weir.attempt_id": public_id("attempt", made.attempt_id),
-        "weir.attempt": made.job.number,
-        "weir.outcome": outcome.value,
-        "http.request.method": "POST",
-        "server.address": urlsplit(made.job.orders.url).hostname or "",
-    }
-    if made.exchange.status is not None:
-        attributes["http.response.status_code"] = made.exchange.status
-    span = spans.Span(
-        name="attempt",
-        at=spans.Place(row.trace_id.int, sent.span_id if sent else spans.receive_id(made.attempt_id)),
-        kind="client",
+    telling.attempted(
+        row=made.job.row,
+        attempt_id=made.attempt_id,
+        url=made.job.orders.url,
+        headers=made.request_headers,
         began_at=made.started_at,
-        ended_at=made.started_at + timedelta(milliseconds=made.duration_ms),
-        parent_id=spans.route_id(row.event_id),
-        attributes=attributes,
-        error="" if outcome is Outcome.OK else _error(made) or outcome.value,
+        duration_ms=made.duration_ms,
+        outcome=made.outcome,
+        status=made.exchange.status,
+        error=_error(made),
     )
-    spans.emit(span)
 
 
 _STEPS = {"delivered": "delivered", "pending": "failed", "dead": "dead", "superseded": "superseded"}
