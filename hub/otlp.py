@@ -3,6 +3,7 @@
 The one module that loads OpenTelemetry; `hub.tracing` loads it, only where traces are asked for.
 """
 
+import atexit
 import threading
 from datetime import datetime
 
@@ -50,6 +51,7 @@ class Exporter:
             with self._lock:
                 if self._queue is None:
                     self._queue = BatchSpanProcessor(OTLPSpanExporter())
+                    atexit.register(self.flush)
         return self._queue
 
     def _readable(self, span: Span) -> ReadableSpan:
