@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from deliveries.dispatcher import router
+from deliveries.dispatcher.routes import Routes
 from deliveries.models import Delivery, DeliveryState, Lane
+from deliveries.models.replay import Verb
+from deliveries.services import bulk_discards
 from deliveries.services.replay import discard_delivery, replay_delivery
 from deliveries.services.subscriptions import create_subscription
 from hub import logs
 from tests import make
+from tests.desks import Table
 from tests.endpoints import Endpoint, answers, takes_turns
+from tests.replaying import dead, started
 from tests.running import dispatchers, until
 from webhooks import story
 from webhooks.ids import public_id
@@ -111,6 +117,33 @@ class TestTheLife:
         assert discard_delivery(delivery_id=delivery.pk, actor="ada").is_done
         [line] = [line for line in lines(capfd) if line["message"] == "discarded"]
         assert (line["actor"], line["delivery_id"]) == ("ada", public_id("delivery", delivery.pk))
+
+    def test_a_version_that_comes_too_late_is_told_as_superseded(self, capfd: Capture) -> None:
+        make.subscription(latest_only=True)
+        for version in (2, 1):
+            make.event(entity="order-1", entity_version=version)
+        router.route(holding=make.seat(), routes=Routes(), now=make.now())
+        late = Delivery.objects.get(state=DeliveryState.SUPERSEDED)
+        [line] = [line for line in lines(capfd) if line["message"] == "superseded"]
+        assert (line["event_id"], line["delivery_id"]) == (
+            public_id("event", late.event_id),
+            public_id("delivery", late.pk),
+        )
+
+    def test_a_bulk_replay_and_a_bulk_discard_tell_of_each_delivery(self, capfd: Capture) -> None:
+        table = Table()
+        for verb, step in ((Verb.REPLAY, "replayed"), (Verb.DISCARD, "discarded")):
+            [delivery] = dead(make.subscription())
+            replay = started(verb=verb)
+            if verb == Verb.DISCARD:
+                bulk_discards.carry_out(replay.pk)
+            for _ in range(2):  # one takes the lane, the next lets the replay in
+                table.catch_up()
+                table.turn()
+            [line] = [line for line in lines(capfd) if line["message"] == step]
+            assert line["replay_id"] == public_id("replay", replay.pk)
+            assert line["event_id"] == public_id("event", delivery.event_id)
+            assert line["trace_id"] == delivery.event.trace_id.hex
 
     def test_no_secret_is_in_any_line(self, capfd: Capture, settings) -> None:
         settings.HUB_LOG_PAYLOADS = "redacted"

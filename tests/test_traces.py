@@ -21,6 +21,7 @@ from tests.running import dispatchers, until
 from webhooks import spans
 from webhooks.ids import public_id
 from webhooks.models import Event, EventState
+from webhooks.services.keys import create_api_key
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -108,6 +109,20 @@ class TestSpans:
             [],
         )
         assert (route.trace_id.hex(), route.parent_span_id) == (trace, receive.span_id)
+
+    def test_what_is_published_over_the_api_is_joined_to_its_sender_too(self, collector: Collector) -> None:
+        make.source("shop")
+        _, key = create_api_key(role="operator")
+        answer = Client().post(
+            "/api/v1/events",
+            {"source": "shop", "event_type": "user.created", "data": {}},
+            content_type="application/json",
+            headers={"authorization": f"Bearer {key}", "traceparent": f"00-{TRACE}-{SPAN}-01"},
+        )
+        assert answer.status_code == 201
+        spans.flush()
+        [receive] = collector.named("receive")
+        assert [(link.trace_id.hex(), link.span_id.hex()) for link in receive.links] == [(TRACE, SPAN)]
 
     def test_a_malformed_traceparent_joins_nothing(self, collector: Collector) -> None:
         make.source("shop")

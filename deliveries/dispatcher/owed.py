@@ -15,6 +15,7 @@ from deliveries.deciders.outcome import Outcome, fingerprint
 from deliveries.deciders.versions import is_outdated
 from deliveries.models import Delivery, DeliveryState
 from deliveries.services.dead_letters import Death, bury
+from deliveries.services.telling import tell_settled
 from webhooks import story
 from webhooks.ids import uuid7
 
@@ -67,6 +68,8 @@ def insert(owed: Sequence[Owed], now: datetime) -> None:
     """In the router's transaction, which holds the lanes. A pair that is there already is passed over."""
     made = _made(owed, now)
     rows.insert(Delivery, _COLUMNS, [_row(each, now) for each in made], ignore=True)
+    late = [each.delivery_id for each in made if each.state == DeliveryState.SUPERSEDED]
+    tell_settled("superseded", late, now)
     deaths = {each.delivery_id: _death(each) for each in made if each.state == DeliveryState.DEAD}
     if deaths:
         # Not those whose pair was there already: their row was passed over.
