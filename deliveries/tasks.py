@@ -17,6 +17,7 @@ from deliveries.dispatcher.loop import Dispatcher
 from deliveries.services import alert_outbox, alerting, bulk_discards, retention
 from deliveries.services.endurance import contain_failing
 from deliveries.services.issues import end_ignoring
+from webhooks import spans
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def dispatch() -> None:
         log.warning("A dispatcher could not begin: %s", str(error).strip())
     finally:
         connections.close_all()
+        spans.flush()
 
 
 def _allow_many_sockets() -> None:

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import register
 
-from hub import checks
+from hub import checks, tracing
 
 
 class ConsoleConfig(AdminConfig):
@@ -18,3 +18,4 @@ class HubConfig(AppConfig):
     def ready(self) -> None:
         for check in checks.ALL:
             register(check)
+        tracing.configure()

@@ -1,12 +1,33 @@
-"""Decides how a line on the terminal looks and which lines are no news. It writes none itself."""
+"""Decides how lines look, which are no news and what is left out of them; as JSON, or for a person at a terminal.
 
+Two kinds of lines go to stderr in one form: what modules say in a sentence (Python's logging), and the steps of an
+event's life (webhooks.story, by structlog straight to the stream, since there are thousands of them in a second).
+"""
+
+import json
 import logging
+import logging.config
+import sys
+import time
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
-from django.db import InterfaceError, OperationalError
+import structlog
+from django.conf import settings
+from django.db import Error, InterfaceError, OperationalError
+
+from webhooks import story
+from webhooks.deciders.redaction import MASK
+
+Fields = MutableMapping[str, Any]
 
 _SERVICE_UNAVAILABLE = 503
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class Line(logging.Formatter):
@@ -16,9 +37,102 @@ class Line(logging.Formatter):
         error = ei[1]
         if isinstance(error, OperationalError | InterfaceError):
             return f"  {str(error).strip().partition(chr(10))[0]}"
-        return super().formatException(ei)
+        text = super().formatException(ei)
+        # What PostgreSQL says in detail quotes the row, and with it what was sent to us.
+        return text.partition("\nDETAIL:")[0] if isinstance(error, Error) else text
 
 
-def is_news(record: logging.LogRecord) -> bool:
+class JsonLine(Line):
+    """One JSON object per record, with what was given as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "timestamp": _iso(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        fields |= {
+            name: value
+            for name, value in record.__dict__.items()
+            if name not in _OWN and isinstance(value, str | int | float)
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info).strip()
+        return _encode(redact(fields, settings.HUB_LOG_REDACT))
+
+
+class News(logging.Filter):
     """A 503 is an answer we chose, and the reason for it is told by whoever found it out."""
-    return getattr(record, "status_code", None) != _SERVICE_UNAVAILABLE
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != _SERVICE_UNAVAILABLE
+
+
+def redact(fields: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Masks the values of the fields that are called so (in lower case)."""
+    for name in names.intersection(fields):
+        fields[name] = MASK
+    return fields
+
+
+def formatter(**options: Any) -> logging.Formatter:
+    """What LOGGING names: the form that HUB_LOG_FORMAT asks for."""
+    return JsonLine() if is_json() else Line(**options)
+
+
+def is_json() -> bool:
+    """By default where nobody sits at a terminal."""
+    if settings.HUB_LOG_FORMAT == "auto":
+        return not sys.stderr.isatty()
+    return bool(settings.HUB_LOG_FORMAT == "json")
+
+
+def configure(config: Mapping[str, Any]) -> None:
+    """Django's LOGGING_CONFIG: sets up Python's logging, and where stories go."""
+    logging.config.dictConfig(dict(config))
+    story.use(stories())
+
+
+def stories() -> Any:
+    """A bound logger of structlog. A person at a terminal sees an event's steps only who asks for a level."""
+    in_json = is_json()
+    asked = settings.HUB_LOG_LEVEL or ("info" if in_json else "warning")
+    return structlog.wrap_logger(
+        _Stderr(),
+        processors=[structlog.processors.add_log_level, _as_json if in_json else _as_text],
+        wrapper_class=structlog.make_filtering_bound_logger(asked),
+    ).bind()
+
+
+def _as_json(logger: Any, method: str, told: Fields) -> str:
+    fields = {
+        "timestamp": _iso(time.time()),
+        "level": told.pop("level"),
+        "logger": "weir",
+        "message": told.pop("event"),
+        **told,
+    }
+    return _encode(redact(fields, settings.HUB_LOG_REDACT))
+
+
+def _as_text(logger: Any, method: str, told: Fields) -> str:
+    level, step = told.pop("level").upper(), told.pop("event")
+    fields = redact(dict(told), settings.HUB_LOG_REDACT)
+    shown = " ".join(f"{name}={value}" for name, value in fields.items())
+    return f"{time.strftime('%H:%M:%S')} {level:<7} weir: {step} {shown}"
+
+
+class _Stderr:
+    """Writes a line at once, so that lines of several processes never mix; who reads none any more stops nobody."""
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = log = msg
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -23,7 +23,6 @@ from hub.environment import (
     whole,
     words,
 )
-from hub.logs import is_news
 
 YEAR_S = 366 * 86_400
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +140,16 @@ HUB_RETRY_MAX_ATTEMPTS = whole("HUB_RETRY_MAX_ATTEMPTS", 12, least=1, most=10_00
 HUB_RETRY_JITTER = number("HUB_RETRY_JITTER", 0.1, least=0, most=1)
 HUB_RETRY_MAX_AGE_S = optional_number("HUB_RETRY_MAX_AGE_S", least=1, most=10 * YEAR_S)
 HUB_RETRY_DELAYS_S = optional_numbers("HUB_RETRY_DELAYS_S", least=0, most=YEAR_S)  # wins over the four above
+
+# -- watching --------------------------------------------------------------------------------------
+
+HUB_METRICS_PER_SUBSCRIPTION = flag("HUB_METRICS_PER_SUBSCRIPTION", default=True)
+HUB_METRICS_MAX_SERIES = whole("HUB_METRICS_MAX_SERIES", 5_000, least=10, most=1_000_000)  # of one family
+
+HUB_LOG_FORMAT = choice("HUB_LOG_FORMAT", "auto", among=["auto", "json", "text"])  # auto: text at a terminal
+HUB_LOG_LEVEL = choice("HUB_LOG_LEVEL", "", among=["", "debug", "info", "warning", "error"])
+HUB_LOG_PAYLOADS = choice("HUB_LOG_PAYLOADS", "off", among=["off", "redacted", "full"])
+HUB_LOG_REDACT = frozenset(name.lower() for name in words("HUB_LOG_REDACT"))
 
 # -- keeping ---------------------------------------------------------------------------------------
 
@@ -278,29 +287,32 @@ Q_CLUSTER = {
     "log_level": "WARNING",
 }
 
-# -- the terminal ----------------------------------------------------------------------------------
+# -- lines -----------------------------------------------------------------------------------------
 
+LOGGING_CONFIG = "hub.logs.configure"
+_LEVEL = (HUB_LOG_LEVEL or "info").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "hub.logs.Line",
+            "()": "hub.logs.formatter",
             "format": "{asctime} {levelname:<7} {name}: {message}",
             "style": "{",
             "datefmt": "%H:%M:%S",
         }
     },
-    "filters": {"news": {"()": "django.utils.log.CallbackFilter", "callback": is_news}},
+    "filters": {"news": {"()": "hub.logs.News"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["news"]}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
-        "hub": {"level": "INFO"},
-        "webhooks": {"level": "INFO"},
-        "deliveries": {"level": "INFO"},
+        "hub": {"level": _LEVEL},
+        "webhooks": {"level": _LEVEL},
+        "deliveries": {"level": _LEVEL},
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
         "django.request": {"level": "ERROR"},  # what a stranger asks for in vain is no news
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django-q": {"level": "WARNING"},
+        "_granian": {"handlers": [], "level": "WARNING", "propagate": True},  # in its workers
     },
 }

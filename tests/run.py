@@ -9,6 +9,7 @@ import pytest
 
 from tests import postgresql
 from tests.chromium import CHROMIUM
+from tests.prometheus import PROMETHEUS, PROMTOOL
 
 # Most of a test's time goes by waiting, so that a worker for each core halves it; a few tests start no sooner so.
 EVERYTHING = ("--numprocesses=auto", "--dist=worksteal")
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"Not run: the tests on PostgreSQL, since {server.origin}{demand}.")
     if not CHROMIUM:
         print("Not run: the browser tests, since no Chromium was found.")
+    if not (PROMETHEUS and PROMTOOL):
+        print("Not run: the tests of rules and dashboards, since no Prometheus was found.")
     return _worst(codes) or int(is_required and not server.url)
 
 

@@ -30,6 +30,8 @@ if not ON_SQLITE:
     DATABASES["default"]["TEST"] = {"NAME": f"test_weir_{_RUN}"}  # two runs beside each other do not meet
 # Nothing is remembered from one page to the next, so that a page asks as many questions each time.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+# Steps of events are told to those tests that ask for them.
+HUB_LOG_FORMAT = "text"
 # Tests add up when they ask for it: a thread that writes by itself would meet their transactions.
 HUB_ADD_UP_S = 0
 # A test's questions are counted without those that count requests.

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deliveries.dispatcher import seats
 from deliveries.models import Delivery, DeliveryState, DepthSample, DepthSlice, Lane
 from deliveries.services import depths
 from tests import make
@@ -28,17 +27,6 @@ def test_a_lane_that_has_emptied_is_sampled_empty() -> None:
     Delivery.objects.update(state=DeliveryState.DELIVERED, due_at=None)
     depths.sample(make.now())
     assert DepthSample.objects.values_list("pending", "due", "oldest_due_at").get() == (0, 0, None)
-
-
-def test_a_snapshot_adds_up_the_lanes() -> None:
-    for _ in range(2):
-        make.delivery(make.subscription())
-    depths.sample(make.now())
-    seats.sit()
-    found = depths.snapshot()
-    assert (found.due, found.dead_letters, found.dispatchers) == (2, 0, 1)
-    assert found.lanes_by_circuit == {"closed": 2}
-    assert 1 <= found.oldest_due_s < 30
 
 
 def test_of_several_dispatchers_one_samples() -> None:

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from hub import settings
+from hub.metrics.page import HubCollector
 from webhooks.deciders.schemes import SCHEMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,3 +38,13 @@ def test_it_gives_every_dependency_its_reason() -> None:
     reasons = README.partition("## What it stands on")[2].lower()
     names = {"djangorestframework": "django rest framework"}
     assert [name for name in wanted if names.get(name.lower(), name.lower()) not in reasons] == []
+
+
+@pytest.mark.django_db
+def test_its_table_names_every_metric_and_no_other() -> None:
+    table = README.partition("### Metrics")[2].partition("### Logs")[0]
+    named = set(
+        re.findall(r"`(weir_[a-z_]+)`", "".join(re.findall(r"^\| `weir_[^|]+\|", table, re.MULTILINE)))
+    )
+    ending = {"counter": "_total", "info": "_info"}
+    assert named == {family.name + ending.get(family.type, "") for family in HubCollector().collect()}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import Error, connections, transaction
+from django.db import Error, connection, connections, transaction
 from django.db.models import Sum
 
 from deliveries.deciders.latency import BUCKETS, bucket
@@ -179,7 +179,7 @@ def test_nothing_is_folded_twice(holding) -> None:
 def test_a_fold_that_is_cut_in_the_middle_changes_nothing_and_the_next_is_whole(holding, monkeypatch) -> None:
     a_mix(holding)
     with monkeypatch.context() as patch:
-        patch.setattr(folding, "_failures", lambda dialect: "SELECT 1 FROM a_table_that_is_not_there")
+        patch.setattr(folding, "of_failures", lambda dialect: ["SELECT 1 FROM a_table_that_is_not_there"])
         with pytest.raises(Error):
             folding.fold()
     assert (Tally.objects.count(), Rollup.objects.count(), RollupFailure.objects.count()) == (2, 0, 0)
@@ -269,6 +269,7 @@ def test_a_fold_is_a_constant_number_of_questions(holding, django_assert_num_que
     for lanes in (1, 10):
         for _ in range(lanes):
             settle(holding, tried(make.delivery(make.subscription()), Outcome.OK, 200, "delivered"))
-        # The newest tally, begin, the oldest ones, two upserts, a delete, commit.
-        with django_assert_num_queries(7):
+        # The newest tally, begin, the oldest ones, what is added, a delete, commit.
+        adds = 2 if connection.vendor == "postgresql" else 5
+        with django_assert_num_queries(5 + adds):
             folding.fold()

@@ -162,7 +162,7 @@ def test_of_an_event_that_was_set_aside_one_notice_tells(holding, monkeypatch, c
     assert notice.text == (
         f"Event {odd.external_id} could not be routed and is in quarantine; the log says why."
     )
-    assert f"This event could not be routed and is set aside: {odd.pk}" in caplog.text
+    assert f"This event could not be routed and is set aside: {public_id('event', odd.pk)}" in caplog.text
     assert "ValueError: odd" in caplog.text
 
 

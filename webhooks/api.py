@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from webhooks import store
 from webhooks.authentication import MayPublish
-from webhooks.deciders.causality import cause_of
+from webhooks.deciders.causality import cause_of, parent_of
 from webhooks.ids import public_id
 from webhooks.models import Event, Source, Subscriber
 from webhooks.rest import Conflict, Door, MadeBetween
@@ -101,7 +101,7 @@ class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
         made_id = self.claim.id if self.claim else uuid4()
         said = {"event_id": made_id.hex, **wanted.validated_data}
         headers = {name.lower(): value for name, value in request.headers.items()}
-        verdict = publish.publish(**said, cause_id=cause_of(headers))
+        verdict = publish.publish(**said, cause_id=cause_of(headers), sender=parent_of(headers))
         name = public_id("event", verdict.event_id)
         if isinstance(verdict, store.Conflict):
             sentence = f"This id was published before, with other data, as {name}."

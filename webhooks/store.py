@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,9 +13,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, F, QuerySet, Value
 from django.db.models.functions import Greatest
+from django.utils import timezone
 
-from webhooks import wake
-from webhooks.ids import trace_id, uuid7
+from webhooks import spans, story, wake
+from webhooks.deciders.causality import Parent
+from webhooks.ids import public_id, trace_id, uuid7
 from webhooks.models import EventKey, KeyKind
 from webhooks.receipt_sql import claim, insert, keep
 
@@ -44,6 +46,7 @@ class Fact:
         None  # the delivery it says it follows from; whoever routes it looks whether that is so
     )
     business_keys: Sequence[tuple[str, str]] = ()
+    sender: Parent | None = None  # the sender's span, where traces are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,55 @@ def store(fact: Fact) -> Verdict:
     event_id = uuid7()
     if fact.operation_id:
         return _store_operation(fact, event_id)
-    if not insert(_values(fact, event_id), fact.business_keys):
+    values = _values(fact, event_id)
+    if not insert(values, fact.business_keys):
         return _seen_before(fact)
-    return _stored(event_id)
+    return _stored(fact, values)
 
 
-def _stored(event_id: UUID) -> Stored:
+def _stored(fact: Fact, values: Mapping[str, Any]) -> Stored:
     transaction.on_commit(partial(wake.ring, wake.EVENTS))
-    return Stored(event_id)
+    transaction.on_commit(partial(_tell, fact, values["event_id"], values["trace_id"]))
+    return Stored(values["event_id"])
+
+
+def _tell(fact: Fact, event_id: UUID, trace: UUID) -> None:
+    if spans.is_on():
+        _span(fact, event_id, trace)
+    story.tell(
+        "received",
+        event_id=event_id,
+        source_id=fact.source_id,
+        external_id=fact.external_id,
+        event_type=fact.event_type,
+        size=len(fact.body),
+        verified_by=fact.verified_by,
+        cause_id=public_id("delivery", fact.cause_id) if fact.cause_id else None,
+        trace_id=trace,
+        **story.payload("body", fact.body),
+    )
+
+
+def _span(fact: Fact, event_id: UUID, trace: UUID) -> None:
+    at, below = spans.received(
+        event_id=event_id, trace_id=trace, is_caused=fact.cause_id is not None, sender=fact.sender
+    )
+    span = spans.Span(
+        name="receive",
+        at=at,
+        kind="server",
+        began_at=fact.received_at,
+        ended_at=timezone.now(),
+        parent_id=below and below.span_id,
+        links=(spans.Place(*fact.sender),) if fact.sender and not below else (),
+        attributes={
+            "weir.event_id": public_id("event", event_id),
+            "weir.source_id": public_id("source", fact.source_id),
+            "weir.event_type": fact.event_type,
+            "messaging.message.body.size": len(fact.body),
+        },
+    )
+    spans.emit(span)
 
 
 def _store_operation(fact: Fact, event_id: UUID) -> Verdict:
@@ -101,7 +145,7 @@ def _store_operation(fact: Fact, event_id: UUID) -> Verdict:
             _keys(fact).update(event_id=first_id)
             return Duplicate(first_id, first_seen_at)
         keep(values, fact.business_keys)
-        return _stored(event_id)
+        return _stored(fact, values)
 
 
 def _holder(fact: Fact, event_id: UUID) -> tuple[UUID, datetime]:

@@ -10,6 +10,11 @@ EDGES_MS = (
     1_000, 1_600, 2_500, 4_000, 6_300, 10_000, 16_000,
 )  # fmt: skip
 BUCKETS = len(EDGES_MS) + 1
+# From a receipt on: a retry may come two days later. Stored counts mean these edges for ever, too.
+WAIT_EDGES_MS = (
+    5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 7_200_000,
+    21_600_000, 86_400_000, 172_800_000,
+)  # fmt: skip
 LONGEST_MS = 30_000  # no request may last longer
 
 

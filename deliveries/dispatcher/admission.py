@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,8 +23,10 @@ from deliveries.services import replay_counts
 from deliveries.services.rearming import rearm, resolve_dead_letters
 from webhooks.models import Event, EventState
 
+from . import telling
 from .owed import Arrived, Owed, insert
 from .seats import Holding, fence
+from .telling import SentAgain
 
 LIMITS = (1, 2, 4, 10, 25, 50, 100, 250)  # literal in the text, as a claim's are, and for the same reason
 
@@ -185,6 +187,13 @@ def _move(
     )
     for key, change in moved.items():
         replay_counts.count(replays[key], change, now)
+    taken = frozenset(admitted)
+    told = [
+        SentAgain(each.event_id, each.delivery_id or made[each.item_id], each.lane_id, each.replay_id)
+        for each in waiting
+        if each.item_id in taken
+    ]
+    transaction.on_commit(partial(telling.admitted, told))
     return dict(counts)
 
 

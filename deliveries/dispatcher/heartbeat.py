@@ -25,11 +25,12 @@ log = logging.getLogger(__name__)
 class Heartbeat(threading.Thread):
     """`lease_end` is monotonic, and counted from before the renewal was asked for: never too late."""
 
-    def __init__(self, holding: seats.Holding, *, taken_at: float) -> None:
+    def __init__(self, holding: seats.Holding, *, taken_at: float, in_flight: Callable[[], int]) -> None:
         super().__init__(name=f"weir-seat-{holding.number}", daemon=True)
         self.holding = holding
         self.lease_end = taken_at + seats.LEASE_S
         self.is_lost = False
+        self._in_flight = in_flight
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -45,7 +46,7 @@ class Heartbeat(threading.Thread):
     def _beat(self) -> float:
         asked_at = time.monotonic()
         try:
-            if not seats.renew(self.holding):
+            if not seats.renew(self.holding, in_flight=self._in_flight()):
                 self.is_lost = True
                 self._stopped.set()
                 return 0.0

@@ -23,7 +23,7 @@ from deliveries.deciders.address import EgressPolicy
 from deliveries.deciders.outcome import Decision, Outcome, decide
 from deliveries.deciders.retry import retry_after_s
 from webhooks import wake
-from webhooks.ids import uuid7
+from webhooks.ids import public_id, uuid7
 from webhooks.wake import EVENTS
 
 from . import seats
@@ -31,6 +31,7 @@ from .client import Client
 from .heartbeat import Heartbeat, folder, resumer, sampler
 from .jobs import Job, Unsendable
 from .settlement import Failed, Result, Tried
+from .telling import sending
 from .turn import Desk, Wish, Yield
 from .turns import Turns
 from .wakeups import listen
@@ -72,7 +73,7 @@ class Dispatcher:
     def __post_init__(self) -> None:
         self._desk = Desk(self.holding)
         self._turns = Turns(cap=settings.HUB_IN_FLIGHT)
-        self._heart = Heartbeat(self.holding, taken_at=self.taken_at)
+        self._heart = Heartbeat(self.holding, taken_at=self.taken_at, in_flight=lambda: self._turns.in_flight)
         self._chores = (sampler(), folder(), resumer())
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weir-database")
 
@@ -218,12 +219,15 @@ class Dispatcher:
                     await self._send(job)
                 except Exception:
                     # Our own fault with one delivery must cost no sender and no slot.
-                    log.exception("A delivery could not be sent: %s", job.row.delivery_id)
+                    log.exception(
+                        "A delivery could not be sent: %s", public_id("delivery", job.row.delivery_id)
+                    )
                     self._fail(job.unsendable("Weir failed to build this request."), took_slot=True)
 
     async def _send(self, job: Job) -> None:
         started_at, clock = datetime.now(UTC), time.monotonic()
         headers = job.headers(started_at)
+        sending(job.row, job.body)
         exchange = await self._client.send(
             url=job.orders.url, headers=headers, body=job.body, timeout_s=job.orders.timeout_s
         )

@@ -4,17 +4,23 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
+
+from django.db import transaction
 
 from deliveries.deciders.matching import Wanted
 from deliveries.deciders.outcome import Outcome, fingerprint
 from deliveries.deciders.versions import is_outdated
 from deliveries.models import Delivery, DeliveryState
 from deliveries.services.dead_letters import Death, bury
+from deliveries.services.telling import tell_settled
+from webhooks import story
 from webhooks.ids import uuid7
 
-from . import ordered, rows, versions
+from . import ordered, rows, tallies, versions
+from .tallies import Died
 
 
 class Arrived(NamedTuple):
@@ -28,6 +34,7 @@ class Arrived(NamedTuple):
     entity: str
     entity_version: int | None
     cause_id: UUID | None  # the delivery it says it follows from
+    trace_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +68,31 @@ def insert(owed: Sequence[Owed], now: datetime) -> None:
     """In the router's transaction, which holds the lanes. A pair that is there already is passed over."""
     made = _made(owed, now)
     rows.insert(Delivery, _COLUMNS, [_row(each, now) for each in made], ignore=True)
+    late = [each.delivery_id for each in made if each.state == DeliveryState.SUPERSEDED]
+    tell_settled("superseded", late, now)
     deaths = {each.delivery_id: _death(each) for each in made if each.state == DeliveryState.DEAD}
     if deaths:
         # Not those whose pair was there already: their row was passed over.
         truly = Delivery.objects.filter(id__in=list(deaths)).values_list("id", flat=True)
-        bury(deaths=[deaths[delivery] for delivery in truly], now=now)
+        buried = [deaths[delivery] for delivery in truly]
+        bury(deaths=buried, now=now)
+        died = [Died(death.subscription_id, None, Outcome.FILTER_FAILED) for death in buried]
+        tallies.add(recorded=(), died=died, now=now)
+        told = {each.delivery_id: each.owed.event for each in made if each.delivery_id in deaths}
+        for death in buried:
+            transaction.on_commit(partial(_tell, death, told[death.delivery_id]))
+
+
+def _tell(death: Death, event: Arrived) -> None:
+    story.tell(
+        "dead",
+        event_id=event.id,
+        delivery_id=death.delivery_id,
+        subscription_id=death.subscription_id,
+        reason=death.reason,
+        error=death.error,
+        trace_id=event.trace_id,
+    )
 
 
 def _made(owed: Sequence[Owed], now: datetime) -> list[_Made]:

@@ -1,18 +1,23 @@
 """Keeps what a lane's circuit and rate have come to in the lane's row. It decides nothing about them."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
+from django.db import transaction
+
 from deliveries.deciders.circuit import Bucket, Change, Stage, State
 from deliveries.deciders.pacing import Tokens, empty
-from deliveries.models import CircuitChange, Lane, Subscription
+from deliveries.models import CircuitChange, CircuitTotal, Lane, Subscription
 from deliveries.services.notices import notify_each
+from webhooks import story
 
-from . import rows
+from . import counting, rows
 from .seats import Holding
 
 WHY_LENGTH = 300
@@ -116,7 +121,21 @@ def _record(transitions: Sequence[tuple[UUID, Transition]], now: datetime) -> No
         ],
         ignore=True,
     )  # fmt: skip
+    counting.add(CircuitTotal, Counter((lane, each.change.after) for lane, each in fresh))
     _tell((lane, each.change) for lane, each in fresh)
+    transaction.on_commit(partial(_story, fresh))
+
+
+def _story(transitions: Iterable[tuple[UUID, Transition]]) -> None:
+    for lane, each in transitions:
+        story.tell(
+            "circuit moved",
+            subscription_id=lane,
+            attempt_id=each.attempt_id,
+            before=each.change.before,
+            after=each.change.after,
+            why=each.change.why,
+        )
 
 
 def _tell(changes: Iterable[tuple[UUID, Change]]) -> None:

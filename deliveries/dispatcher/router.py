@@ -1,6 +1,7 @@
 """Turns stored events into deliveries owed, in one transaction a batch. It sends nothing."""
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +16,19 @@ from django.db.utils import (
     OperationalError,
     ProgrammingError,
 )
+from django.utils import timezone
 
 from deliveries.deciders.matching import MatchTable, Wanted
-from deliveries.models import Delivery
+from deliveries.models import Delivery, EventTotal
 from deliveries.services.lanes import hold_lanes, wake_sleeping
 from deliveries.services.notices import notify
+from webhooks import spans, story
 from webhooks.deciders.expressions import ExpressionFailed, parse_json
 from webhooks.deciders.wording import storable
+from webhooks.ids import public_id
 from webhooks.models import Event, EventBody, EventState
 
+from . import counting
 from .cascades import place
 from .owed import Arrived, Owed, insert
 from .routes import Routes
@@ -91,6 +96,7 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
+    _tell(whole, matches, now)
     return Routed(
         lanes=frozenset(lanes), events=len(whole), more=len(waiting) == EVENTS or len(whole) < len(waiting)
     )
@@ -109,7 +115,7 @@ def _route_one_by_one(holding: Holding, routes: Routes, now: datetime) -> Routed
         except BLAMELESS:
             raise
         except Exception:
-            log.exception("This event could not be routed and is set aside: %s", event.id)
+            log.exception("This event could not be routed and is set aside: %s", public_id("event", event.id))
             _set_aside(holding, event)
             continue
         lanes |= routed.lanes
@@ -126,6 +132,7 @@ def _set_aside(holding: Holding, event: Arrived) -> None:
             text = (
                 f"Event {event.external_id[:100]} could not be routed and is in quarantine; the log says why."
             )
+            counting.add(EventTotal, {(event.source_id, EventState.QUARANTINED.value): 1})
             notify(kind="event-quarantined", object_kind="event", object_id=event.id, text=text)
 
 
@@ -217,9 +224,44 @@ def _batch(
     return ([widest] if len(missing) <= DELIVERIES else []), missing[:DELIVERIES]
 
 
+def _tell(events: Collection[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:
+    if not events or not (story.is_told() or spans.is_on()):
+        return
+    caused = [event.id for event in events if event.cause_id]
+    # Those have the trace of what caused them since a moment ago.
+    traces = dict(Event.objects.filter(pk__in=caused).values_list("pk", "trace_id")) if caused else {}
+    for event in events:
+        owed = len(matches[event.id])
+        story.tell(
+            "routed" if owed else "unmatched",
+            event_id=event.id,
+            deliveries=owed,
+            trace_id=traces.get(event.id, event.trace_id),
+        )
+        if spans.is_on():
+            _span(event, traces.get(event.id, event.trace_id), owed, now)
+
+
+def _span(event: Arrived, trace_id: UUID, owed: int, began_at: datetime) -> None:
+    span = spans.Span(
+        name="route",
+        at=spans.Place(trace_id.int, spans.route_id(event.id)),
+        kind="internal",
+        began_at=began_at,
+        ended_at=timezone.now(),
+        parent_id=spans.receive_id(event.id),
+        attributes={"weir.event_id": public_id("event", event.id), "weir.deliveries": owed},
+    )
+    spans.emit(span)
+
+
 def _mark(events: Iterable[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:
-    routed = [event.id for event in events if matches[event.id]]
-    unmatched = [event.id for event in events if not matches[event.id]]
-    for state, ids in ((EventState.ROUTED, routed), (EventState.UNMATCHED, unmatched)):
-        if ids:
+    routed = [event for event in events if matches[event.id]]
+    unmatched = [event for event in events if not matches[event.id]]
+    counts: Counter[tuple[UUID, str]] = Counter()
+    for state, marked in ((EventState.ROUTED, routed), (EventState.UNMATCHED, unmatched)):
+        if marked:
+            ids = [event.id for event in marked]
             Event.objects.filter(id__in=ids, state=EventState.RECEIVED).update(state=state, routed_at=now)
+            counts.update((event.source_id, state.value) for event in marked)
+    counting.add(EventTotal, counts)

@@ -63,10 +63,11 @@ def sit() -> Holding | None:
         return Holding(number=free.number, epoch=free.epoch + 1)
 
 
-def renew(holding: Holding) -> bool:
-    """Prolongs the lease; False when the seat is no longer ours."""
+def renew(holding: Holding, *, in_flight: int = 0) -> bool:
+    """Prolongs the lease, and says how many requests are under way; False when the seat is no longer ours."""
     mine = Seat.objects.filter(number=holding.number, epoch=holding.epoch, leased_until__gt=Now())
-    return mine.update(leased_until=Now() + timedelta(seconds=LEASE_S), seen_at=Now()) == 1
+    lease = Now() + timedelta(seconds=LEASE_S)
+    return mine.update(leased_until=lease, seen_at=Now(), in_flight=in_flight) == 1
 
 
 def drain(holding: Holding) -> None:
@@ -137,7 +138,7 @@ def _working() -> QuerySet[Seat]:
 
 
 def _vacate(seats: QuerySet[Seat]) -> int:
-    return seats.update(epoch=F("epoch") + 1, leased_until=None, is_draining=False, pid=None)
+    return seats.update(epoch=F("epoch") + 1, leased_until=None, is_draining=False, pid=None, in_flight=0)
 
 
 def _one_at_a_time() -> None:

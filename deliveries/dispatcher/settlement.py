@@ -12,9 +12,10 @@ from deliveries.deciders.replaying import verdict
 from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
+from webhooks import spans, story
 from webhooks.deciders.wording import storable
 
-from . import client, lanes, pace, rows, tallies, verdicts, versions
+from . import client, lanes, pace, rows, tallies, telling, verdicts, versions
 from .jobs import Job, Unsendable
 from .pace import Shift
 from .seats import Holding, fence
@@ -110,6 +111,52 @@ def settle(
         verdicts.stop_where_opened({shift.lane_id for shift in shifts if shift.opens}, now)
         verdicts.tell((_told(result) for result in results), now)
         tallies.add(recorded=recorded, died=died, now=now)
+    _tell(results)
+    if spans.is_on():
+        for result in tried:
+            _span(result)
+
+
+def _span(made: Tried) -> None:
+    telling.attempted(
+        row=made.job.row,
+        attempt_id=made.attempt_id,
+        url=made.job.orders.url,
+        headers=made.request_headers,
+        began_at=made.started_at,
+        duration_ms=made.duration_ms,
+        outcome=made.outcome,
+        status=made.exchange.status,
+        error=_error(made),
+    )
+
+
+_STEPS = {"delivered": "delivered", "pending": "failed", "dead": "dead", "superseded": "superseded"}
+
+
+def _tell(results: Sequence[Result]) -> None:
+    """Once it is committed, what came of each."""
+    if not story.is_told():
+        return
+    for result in results:
+        row, decision = result.job.row, result.decision
+        made = result if isinstance(result, Tried) else None
+        story.tell(
+            _STEPS[decision.state],
+            event_id=row.event_id,
+            delivery_id=row.delivery_id,
+            subscription_id=row.lane_id,
+            attempt_id=made and made.attempt_id,
+            number=made and made.job.number,
+            outcome=result.outcome.value,
+            code=_status(result),
+            duration_ms=made and made.duration_ms,
+            retry_at=decision.due_at,
+            reason=decision.reason or None,
+            error=_error(result) or None,
+            trace_id=row.trace_id,
+            **(story.payload("response", made.exchange.response_body) if made else {}),
+        )
 
 
 def _told(result: Result) -> verdicts.Told:

@@ -1,4 +1,4 @@
-"""Notes which attempts and deaths a settle wrote, in one row of its own transaction. It adds nothing up."""
+"""Notes which attempts and deaths a transaction wrote, in one row of its own, written with them. It adds nothing up."""
 
 import json
 from collections.abc import Sequence

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError
 
 from deliveries.services.holds import disable_unreadable
 from webhooks import wake
+from webhooks.ids import public_id
 
 from . import claims, lanes, orders, router, settlement
 from .book import Book
@@ -172,7 +173,8 @@ class Desk:
         except (SeatLost, OperationalError, InterfaceError):
             raise
         except Exception:
-            log.exception("What came of a delivery could not be written: %s", result.job.row.delivery_id)
+            name = public_id("delivery", result.job.row.delivery_id)
+            log.exception("What came of a delivery could not be written: %s", name)
             settlement.settle(holding=self.holding, results=[settlement.unwritable(result)], now=now)
 
     def _route(self, wish: Wish, out: Yield) -> None:

@@ -13,6 +13,7 @@ from django.db import transaction
 from deliveries.deciders import versions
 from deliveries.deciders.versions import Sifted, Versioned
 from deliveries.models import Delivery, DeliveryState, EntityVersion
+from deliveries.services.telling import tell_settled
 
 from . import rows, verdicts
 from .seats import Holding, fence
@@ -123,6 +124,7 @@ def supersede(ids: Collection[UUID], now: datetime) -> None:
             state=DeliveryState.SUPERSEDED, due_at=None, settled_at=now
         )
         verdicts.skip_superseded(ids, now)
+        tell_settled("superseded", ids, now)
 
 
 def outdated(each: Iterable[R]) -> set[UUID]:

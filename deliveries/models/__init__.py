@@ -22,6 +22,7 @@ from .replay import Replay, ReplayItem, ReplayLane
 from .rollup import DepthSlice, Rollup, RollupFailure, Tally
 from .saved_view import SavedView
 from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
+from .total import CircuitTotal, EventTotal, FailureTotal, SpreadTotal, Total
 
 __all__ = [
     "Alert",
@@ -33,6 +34,7 @@ __all__ = [
     "Cascade",
     "Circuit",
     "CircuitChange",
+    "CircuitTotal",
     "ClientErrors",
     "DeadLetter",
     "Delivery",
@@ -41,7 +43,9 @@ __all__ = [
     "DepthSample",
     "DepthSlice",
     "EntityVersion",
+    "EventTotal",
     "Exchange",
+    "FailureTotal",
     "Hold",
     "Issue",
     "Lane",
@@ -61,7 +65,9 @@ __all__ = [
     "SavedView",
     "Seat",
     "Severity",
+    "SpreadTotal",
     "Subscription",
     "SubscriptionSecret",
     "Tally",
+    "Total",
 ]

@@ -44,6 +44,7 @@ class Seat(models.Model):
     pid = models.PositiveIntegerField(null=True, blank=True)
     taken_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
+    in_flight = models.PositiveIntegerField(default=0, help_text="Requests under way when last seen.")
 
     class Meta:
         permissions = [("run_tasks_again", "Can run failed tasks again")]
@@ -202,6 +203,7 @@ class DepthSample(models.Model):
     retry_5m = models.PositiveIntegerField(default=0, help_text="Of these, what is due within 5 minutes.")
     retry_1h = models.PositiveIntegerField(default=0, help_text="Of these, what is due within an hour.")
     dead = models.PositiveIntegerField(default=0)
+    oldest_dead_at = models.DateTimeField(null=True, blank=True)
     sampled_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from deliveries.models.rollup import EVERY
-from deliveries.services.folding import BUCKET_OF, IS_TIMED, SUMS
+from deliveries.services.folding_sql import BUCKET_OF, IS_TIMED, SUMS
 from deliveries.services.retention import KEEP_ROLLUPS_DAYS
 
 DAY_S = 86_400

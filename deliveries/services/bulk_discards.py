@@ -13,6 +13,7 @@ from deliveries.models.replay import ItemState, ReplayState, Verb
 from . import replay_counts
 from .lanes import hold_lanes, wake_sleeping
 from .rearming import resolve_dead_letters
+from .telling import tell_settled
 
 BATCH = 500  # deliveries in one transaction: well under 50 ms, so that SQLite's other writers don't wait
 AT_ONCE_S = 1.0  # done while the person waits; the rest is a task's
@@ -64,6 +65,7 @@ def _discard_some(replay_id: UUID) -> bool:
             read_to=items[-1][0]
         )
         replay_counts.count(replay, Counter(discarded=len(discarded), skipped=len(gone)), now)
+        tell_settled("discarded", done, now, replay_id=replay_id)
     return True
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Max, Min, Q, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 
 from deliveries.models import (
     Circuit,
@@ -20,9 +20,7 @@ from deliveries.models import (
     DepthSample,
     DepthSlice,
     Hold,
-    Lane,
     Phase,
-    Seat,
 )
 
 SOON, LATER = timedelta(minutes=5), timedelta(hours=1)
@@ -30,7 +28,9 @@ WIDTHS = (60, 900, 3600)  # seconds of a slice
 DOES_NOT_MOVE = ~Q(subscription__lane__hold=Hold.NONE) | Q(
     subscription__lane__circuit__in=[Circuit.OPEN, Circuit.HALF_OPEN]
 )
-_SAMPLED = ("pending", "due", "oldest_due_at", "retrying", "retry_5m", "retry_1h", "dead", "sampled_at")
+_SAMPLED = (
+    "pending", "due", "oldest_due_at", "retrying", "retry_5m", "retry_1h", "dead", "oldest_dead_at", "sampled_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,30 +45,6 @@ class Waiting:
     held: int
     dead: int
     sampled_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Depths:
-    """The hub at its last sample. `oldest_due_s` is None when nothing is due."""
-
-    due: int
-    oldest_due_s: float | None
-    dead_letters: int
-    lanes_by_circuit: dict[str, int]
-    dispatchers: int
-
-
-def snapshot() -> Depths:
-    """Adds up the samples: a handful of reads of small tables."""
-    sums = DepthSample.objects.aggregate(due=Sum("due"), dead=Sum("dead"), oldest=Min("oldest_due_at"))
-    circuits = Lane.objects.values_list("circuit").annotate(Count("pk")).order_by()
-    return Depths(
-        due=sums["due"] or 0,
-        oldest_due_s=_age(sums["oldest"]),
-        dead_letters=sums["dead"] or 0,
-        lanes_by_circuit=dict(circuits),
-        dispatchers=Seat.objects.filter(leased_until__gt=Now(), is_draining=False).count(),
-    )
 
 
 def waiting() -> Waiting:
@@ -104,8 +80,9 @@ def sample_if_old(age_s: float) -> bool:
 def sample(now: datetime) -> None:
     """Reads the three queues by their indexes; lanes that were empty and still are cost nothing."""
     deep = _pending(now)
-    for lane, dead in _dead().items():
-        deep.setdefault(lane, DepthSample(subscription_id=lane)).dead = dead
+    for lane, dead, oldest_at in _dead():
+        each = deep.setdefault(lane, DepthSample(subscription_id=lane))
+        each.dead, each.oldest_dead_at = dead, oldest_at
     emptied = DepthSample.objects.filter(Q(pending__gt=0) | Q(dead__gt=0)).exclude(pk__in=list(deep))
     for lane in emptied.values_list("pk", flat=True):
         deep[lane] = DepthSample(subscription_id=lane)
@@ -168,10 +145,6 @@ def _pending(now: datetime) -> dict[UUID, DepthSample]:
     return deep
 
 
-def _dead() -> dict[UUID, int]:
+def _dead() -> list[tuple[UUID, int, datetime]]:
     still = DeadLetter.objects.filter(resolved_at__isnull=True).order_by()
-    return dict(still.values_list("subscription_id").annotate(Count("pk")))
-
-
-def _age(since: datetime | None) -> float | None:
-    return None if since is None else max(0.0, (datetime.now(UTC) - since).total_seconds())
+    return list(still.values_list("subscription_id").annotate(Count("pk"), Min("died_at")))

@@ -6,6 +6,7 @@ update, so of two clicks the second is told that it came too late.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -13,11 +14,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from deliveries.models import Delivery, DeliveryState, Hold, Lane
+from webhooks import story
 from webhooks.services import audit
 
 from .lanes import hold_lanes, ring_on_commit, wake_sleeping
 from .rearming import has_body, is_outdated, rearm, resolve_dead_letters
 from .replay_counts import drop_from_replays
+
+_KNOWN = ("subscription_id", "state", "event_id", "event__trace_id")
 
 
 class Answer(StrEnum):
@@ -43,10 +47,10 @@ def replay_delivery(
     *, delivery_id: UUID, actor: str, reason: str = "", user: User | None = None
 ) -> ReplayVerdict:
     """Makes a settled delivery due now, whatever became of it before."""
-    found = Delivery.objects.filter(pk=delivery_id).values_list("subscription_id", "state").first()
+    found = Delivery.objects.filter(pk=delivery_id).values_list(*_KNOWN).first()
     if found is None:
         return _missing()
-    lane_id, before = found
+    lane_id, before, event_id, trace_id = found
     now = timezone.now()
     with transaction.atomic():
         hold_lanes(connection, [lane_id])
@@ -56,6 +60,8 @@ def replay_delivery(
         wake_sleeping([lane_id], now)
         resolve_dead_letters([delivery_id], now, "replayed")
         _record("replay", delivery_id, actor, reason, user, before, DeliveryState.PENDING)
+        ids = {"event_id": event_id, "delivery_id": delivery_id, "subscription_id": lane_id}
+        transaction.on_commit(partial(story.tell, "replayed", **ids, actor=actor, trace_id=trace_id))
         ring_on_commit()
     return ReplayVerdict(answer=Answer.DONE, sentence=_promise(lane_id))
 
@@ -64,10 +70,10 @@ def discard_delivery(
     *, delivery_id: UUID, actor: str, reason: str = "", user: User | None = None
 ) -> ReplayVerdict:
     """Decides that a delivery which is still owed, or dead, need not arrive."""
-    found = Delivery.objects.filter(pk=delivery_id).values_list("subscription_id", "state").first()
+    found = Delivery.objects.filter(pk=delivery_id).values_list(*_KNOWN).first()
     if found is None:
         return _missing()
-    lane_id, before = found
+    lane_id, before, event_id, trace_id = found
     now = timezone.now()
     with transaction.atomic():
         hold_lanes(connection, [lane_id])
@@ -81,6 +87,8 @@ def discard_delivery(
         resolve_dead_letters([delivery_id], now, "discarded")
         drop_from_replays([delivery_id], now)
         _record("discard", delivery_id, actor, reason, user, before, DeliveryState.DISCARDED)
+        ids = {"event_id": event_id, "delivery_id": delivery_id, "subscription_id": lane_id}
+        transaction.on_commit(partial(story.tell, "discarded", **ids, actor=actor, trace_id=trace_id))
         ring_on_commit()
     return ReplayVerdict(answer=Answer.DONE, sentence="It is discarded and will not be sent.")
 

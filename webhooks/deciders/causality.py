@@ -6,6 +6,7 @@ computed there.
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from uuid import UUID
 
 from webhooks.ids import parse_id
@@ -14,9 +15,23 @@ MOST_ENTRIES = 32  # of a tracestate; what the standard allows
 _OURS = "weir"
 # Version 00 has nothing after its flags; what a later version adds is passed over. No id is all zeros.
 _TRACEPARENT = re.compile(
-    r"(?!ff)(?:00|(?P<later>(?!00)[0-9a-f]{2}))-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?(later)(?:-.*)?)",
+    r"(?!ff)(?:00|(?P<later>(?!00)[0-9a-f]{2}))-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<span>[0-9a-f]{16})"
+    r"-[0-9a-f]{2}(?(later)(?:-.*)?)",
     re.ASCII,
 )
+
+
+class Parent(NamedTuple):
+    """The span of a sender's from which a request came: 128 and 64 bits."""
+
+    trace_id: int
+    span_id: int
+
+
+def parent_of(headers: Mapping[str, str]) -> Parent | None:
+    """What a sound traceparent names."""
+    found = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip())
+    return Parent(int(found["trace"], 16), int(found["span"], 16)) if found else None
 
 
 def cause_of(headers: Mapping[str, str]) -> UUID | None:

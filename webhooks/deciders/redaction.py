@@ -1,7 +1,7 @@
 """Decides which headers and bodies hold credentials, and parts them from what people may see. It stores nothing."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import unquote_plus
 
 MASK = "••••••"
@@ -39,6 +39,20 @@ def mask_query(query: str) -> str:
 def _mask_pair(pair: str) -> str:
     name, equals, _ = pair.partition("=")
     return f"{name}={MASK}" if equals and is_sensitive(unquote_plus(name)) else pair
+
+
+def mask_document(document: object, names: Collection[str]) -> object:
+    """JSON with the values masked that stand under a sensitive name, or under one of `names` (in lower case)."""
+    if isinstance(document, dict):
+        return {
+            name: MASK
+            if value and (is_sensitive(name) or name.lower() in names)
+            else mask_document(value, names)
+            for name, value in document.items()
+        }
+    if isinstance(document, list):
+        return [mask_document(each, names) for each in document]
+    return document
 
 
 def mask_body(body: bytes) -> bytes:

@@ -7,7 +7,7 @@ from .handshake import Handshake
 from .kept_answer import KeptAnswer
 from .party import ApiKey, Role, Subscriber
 from .refusal import Refusal
-from .rollup import NO_SOURCE, ReceiptRollup
+from .rollup import NO_SOURCE, ReceiptRollup, ReceiptTotal
 from .source import SecretPurpose, Source, SourceSecret
 from .usage import ApiUsage
 
@@ -25,6 +25,7 @@ __all__ = [
     "KeptAnswer",
     "KeyKind",
     "ReceiptRollup",
+    "ReceiptTotal",
     "Refusal",
     "Role",
     "SecretPurpose",

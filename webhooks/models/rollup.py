@@ -1,4 +1,7 @@
-"""What became of requests at the door, added up by the hour, so that no page ever counts events or refusals."""
+"""What became of requests at the door, added up by the hour, so that no page ever counts events or refusals.
+
+Beside the hours, which are dropped by age, stand totals that only grow: what Prometheus' counters are read from.
+"""
 
 from uuid import UUID
 
@@ -29,6 +32,25 @@ class ReceiptRollup(models.Model):
         ]
         # Serves retention.
         indexes = [models.Index(fields=["starts_at"], name="receipt_rollup_starts_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.verdict}"
+
+
+class ReceiptTotal(models.Model):
+    """The same since the hub began. Nobody ever takes from it or drops it."""
+
+    id = models.BigAutoField(primary_key=True)
+    source_id = models.UUIDField(help_text="No foreign key: requests to no source are counted too.")
+    verdict = models.CharField(max_length=12)
+    reason = models.CharField(max_length=40, blank=True)
+    count = models.BigIntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source_id", "verdict", "reason"], name="receipt_total_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.count} {self.verdict}"

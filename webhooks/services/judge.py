@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from webhooks import store
+from webhooks import spans, store
 from webhooks.deciders import handshakes
 from webhooks.deciders.batches import bodies_of
 from webhooks.deciders.business_keys import business_keys_of
-from webhooks.deciders.causality import cause_of
+from webhooks.deciders.causality import cause_of, parent_of
 from webhooks.deciders.handshakes import Handshake, Keys
 from webhooks.deciders.identify import Identity, identify
 from webhooks.deciders.redaction import mask
@@ -141,5 +141,6 @@ def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: I
         entity=identity.entity,
         entity_version=identity.entity_version,
         cause_id=cause_of(arrival.headers),
+        sender=parent_of(arrival.headers) if spans.is_on() else None,
         business_keys=business_keys_of(source.business_keys, arrival.body),
     )

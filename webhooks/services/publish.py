@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from webhooks import store
 from webhooks.deciders.business_keys import business_keys_of
+from webhooks.deciders.causality import Parent
 from webhooks.deciders.expressions import ExpressionFailed, render_json
 from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
 from webhooks.deciders.verify import Arrival
@@ -36,11 +37,12 @@ def publish(
     entity: str | None = None,
     entity_version: int | None = None,
     cause_id: UUID | None = None,
+    sender: Parent | None = None,
 ) -> Verdict:
     """Raises ValidationError, by field, when this cannot be an event.
 
-    An event may name what it is about (`entity`), which state of that it tells (`entity_version`), and the
-    delivery that caused it.
+    An event may name what it is about (`entity`), which state of that it tells (`entity_version`), the
+    delivery that caused it, and the span it was sent from (`sender`).
     """
     external_id = uuid4().hex if event_id is None else event_id
     _check("event_id", "event id", external_id, MAX_ID)
@@ -51,7 +53,7 @@ def publish(
     while True:
         _check_enabled(source)
         fact = _fact(source, external_id, event_type, data, body, now, subject)
-        verdict = store.store(replace(fact, cause_id=cause_id))
+        verdict = store.store(replace(fact, cause_id=cause_id, sender=sender))
         if isinstance(verdict, store.Conflict):
             _keep_conflict(source, fact, verdict, now)
         if not isinstance(verdict, store.SourceChanged):

@@ -12,9 +12,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, OperationalError, transaction
-from prometheus_client import Counter
 
-from webhooks import store
+from webhooks import store, story
 from webhooks.deciders import handshakes
 from webhooks.deciders.scheme_columns import Reply
 from webhooks.deciders.schemes import UnknownScheme
@@ -31,8 +30,6 @@ from .rollups import note
 
 logger = logging.getLogger(__name__)
 
-RECEIPTS = Counter("weir_receipts", "Requests at the door, by what became of them.", ["source", "verdict"])
-_UNKNOWN = "unknown"  # the only label for slugs that strangers make up
 # Verdicts that pages add up as refusals, though no Refusal is kept of these.
 _UNACCEPTED = frozenset({"too-large", "unreadable", "unavailable", "unknown-source", "method-not-allowed"})
 _TRIES = 3  # for a source that changes while we decide; then the sender tries again
@@ -76,9 +73,8 @@ def receive(*, slug: str, arrival: Arrival) -> Answer:
 
 
 def count(slug: str, verdict: str, *, at: datetime, reason: str = "", secret_id: UUID | None = None) -> None:
-    """For the metrics of this process, and for the pages of all of them."""
+    """For pages and metrics, which tell of all processes together."""
     source = recall(slug)
-    RECEIPTS.labels(slug if source else _UNKNOWN, verdict).inc()
     if verdict in _UNACCEPTED:
         verdict, reason = "refused", reason or verdict
     note(source_id=source.id if source else None, verdict=verdict, reason=reason, at=at, secret_id=secret_id)
@@ -151,6 +147,7 @@ def _refused(source: KnownSource, arrival: Arrival, refused: Refused) -> Answer:
         claimed_id=claimed_id(source, arrival),
     )
     count(source.slug, "refused", reason=refused.reason, at=arrival.received_at)
+    story.tell("refused", source_id=source.id, reason=refused.reason, address=arrival.remote_address)
     # Only what the sender itself can mend is told; of a signature, nothing, or guessing would be worth it.
     return Answer(422, {"detail": refused.detail}) if refused.reason == "identity-invalid" else UNVERIFIED
 
@@ -161,6 +158,8 @@ def _settled(source: KnownSource, parts: Sequence[Part], verdicts: Sequence[Sett
         # One signature stands for all parts, so its secret matched once.
         secret_id = None if number else part.secret_id
         count(source.slug, each["status"], at=part.arrival.received_at, secret_id=secret_id)
+        if each["status"] != "accepted":  # that is told by the store
+            story.tell(each["status"], event_id=verdicts[number].event_id, source_id=source.id)
     if source.scheme.reply:
         return _answer(source.scheme.reply)
     is_new = any(each["status"] == "accepted" for each in told)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.db.models import F, Q
 
-from webhooks.models import NO_SOURCE, ReceiptRollup, SourceSecret
+from webhooks.models import NO_SOURCE, ReceiptRollup, ReceiptTotal, SourceSecret
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ def flush() -> None:
             # In one order, or two processes would wait for each other.
             for key in sorted(receipts):
                 _add_receipts(key, receipts[key])
+            for total, count in sorted(_totals(receipts).items()):
+                _add_total(total, count)
             for secret_id in sorted(matches):
                 _add_matches(secret_id, matches[secret_id])
     except Error:
@@ -105,22 +107,39 @@ def _add(counts: dict[Key, Count], key: Key, count: Count) -> None:
     counts[key] = known.plus(count) if known else count
 
 
-_COLUMNS = ReceiptRollup._meta.concrete_fields
-_UPSERT = (
-    f"INSERT INTO webhooks_receiptrollup ({', '.join(str(each.column) for each in _COLUMNS)}) "  # noqa: S608
-    f"VALUES ({', '.join(['%s'] * len(_COLUMNS))}) "
-    "ON CONFLICT (source_id, starts_at, verdict, reason) DO UPDATE "
-    "SET count = webhooks_receiptrollup.count + excluded.count, last_at = CASE WHEN excluded.last_at > "
-    "webhooks_receiptrollup.last_at THEN excluded.last_at ELSE webhooks_receiptrollup.last_at END"
-)
+def _totals(receipts: dict[Slice, Count]) -> dict[tuple[UUID, str, str], Count]:
+    totals: dict[tuple[UUID, str, str], Count] = {}
+    for key, count in receipts.items():
+        _add(totals, (key.source_id, key.verdict, key.reason), count)
+    return totals
 
 
 def _add_receipts(key: Slice, count: Count) -> None:
-    """Beside the ORM, whose upsert overwrites and cannot add."""
     row = ReceiptRollup(**key._asdict(), count=count.number, last_at=count.last_at)
-    values = [each.get_db_prep_save(getattr(row, each.attname), connection) for each in _COLUMNS]
+    _upsert(row, "source_id, starts_at, verdict, reason")
+
+
+def _add_total(key: tuple[UUID, str, str], count: Count) -> None:
+    source_id, verdict, reason = key
+    row = ReceiptTotal(
+        source_id=source_id, verdict=verdict, reason=reason, count=count.number, last_at=count.last_at
+    )
+    _upsert(row, "source_id, verdict, reason")
+
+
+def _upsert(row: ReceiptRollup | ReceiptTotal, key: str) -> None:
+    """Beside the ORM, whose upsert overwrites and cannot add."""
+    table = row._meta.db_table
+    columns = [each for each in row._meta.concrete_fields if getattr(row, each.attname) is not None]
+    values = [each.get_db_prep_save(getattr(row, each.attname), connection) for each in columns]
     with connection.cursor() as cursor:
-        cursor.execute(_UPSERT, values)
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(str(each.column) for each in columns)}) "  # noqa: S608
+            f"VALUES ({', '.join(['%s'] * len(columns))}) ON CONFLICT ({key}) DO UPDATE "
+            f"SET count = {table}.count + excluded.count, last_at = CASE WHEN excluded.last_at > "
+            f"{table}.last_at THEN excluded.last_at ELSE {table}.last_at END",
+            values,
+        )
 
 
 def _add_matches(secret_id: UUID, count: Count) -> None:

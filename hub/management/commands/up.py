@@ -1,5 +1,6 @@
 """The door to the whole hub on one machine: web server, cluster and, if asked, the demo."""
 
+import logging
 import os
 import shutil
 import sys
@@ -11,8 +12,10 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hub import first_run
+from hub import first_run, logs
 from hub.supervisor import Program, Supervisor
+
+logger = logging.getLogger(__name__)
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - may be bound, not asked
 MOST_PORT = 65_535
@@ -41,7 +44,9 @@ class Command(BaseCommand):
 
     def _welcome(self) -> None:
         if password := first_run.make_first_operator():
-            self._say(f"The first operator is {first_run.OPERATOR}, password {password} (shown this once).")
+            told = f"The first operator is {first_run.OPERATOR}, password {password} (shown this once)."
+            self.stdout.write(told)  # for a person's eyes, and never a line of the log
+            self.stdout.flush()
 
     def _supervise(self, host: str, port: int, address: str, demo: bool) -> None:
         os.environ |= {"HUB_HOST": host, "HUB_PORT": str(port), "PYTHONUNBUFFERED": "1"}
@@ -63,8 +68,12 @@ class Command(BaseCommand):
             self._say("Stopped.")
 
     def _say(self, sentence: str) -> None:
-        self.stdout.write(sentence)
-        self.stdout.flush()
+        """To the person who started it; where nobody sits at a terminal, as a line like all others."""
+        if logs.is_json():
+            logger.info(sentence)
+        else:
+            self.stdout.write(sentence)
+            self.stdout.flush()
 
 
 def _number(port: str | int) -> int:

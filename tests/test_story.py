@@ -1,0 +1,223 @@
+"""Every step of an event's life is a line under its id, as JSON; and no line holds a secret."""
+
+import json
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from deliveries.dispatcher import router
+from deliveries.dispatcher.routes import Routes
+from deliveries.models import Delivery, DeliveryState, Lane
+from deliveries.models.replay import Verb
+from deliveries.services import bulk_discards
+from deliveries.services.replay import discard_delivery, replay_delivery
+from deliveries.services.subscriptions import create_subscription
+from hub import logs
+from tests import make
+from tests.desks import Table
+from tests.endpoints import Endpoint, answers, takes_turns
+from tests.replaying import dead, started
+from tests.running import dispatchers, until
+from webhooks import story
+from webhooks.ids import public_id
+from webhooks.models import Event, EventState
+from webhooks.services.keys import create_api_key
+from webhooks.services.sources import create_source
+
+Capture = pytest.CaptureFixture[str]
+BODY = b'{"id": "a1", "type": "user.created", "card": {"password": "hunter2", "pan": "4111", "city": "Faro"}}'
+
+
+@pytest.fixture(autouse=True)
+def told(settings: Any) -> Iterator[None]:
+    """As a hub whose lines nobody sits in front of."""
+    settings.HUB_EGRESS_ALLOW = [ip_network("127.0.0.0/8")]
+    settings.HUB_LOG_FORMAT = "json"
+    settings.HUB_LOG_LEVEL = "debug"
+    before = story._log
+    story.use(logs.stories())
+    yield
+    story.use(before)
+
+
+def lines(capture: Capture) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capture.readouterr().err.splitlines()]
+
+
+def is_settled() -> bool:
+    waiting = Event.objects.filter(state=EventState.RECEIVED)
+    return not waiting.exists() and not Delivery.objects.filter(state=DeliveryState.PENDING).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTheLife:
+    @pytest.fixture(autouse=True)
+    def soon(self, settings) -> None:
+        settings.HUB_RETRY_DELAYS_S = (0.02,)
+
+    def test_one_search_for_an_event_finds_all_that_became_of_it(self, capfd: Capture) -> None:
+        create_source(name="S", slug="shop", scheme="none", actor="test")
+        with Endpoint(takes_turns(answers(503), answers(204))) as endpoint:
+            lane = make.subscription(endpoint.url, event_types=["user.*"])
+            Client().post("/in/shop", BODY, content_type="application/json")
+            Client().post("/in/shop", BODY, content_type="application/json")
+            with dispatchers():
+                until(is_settled)
+                delivery = Delivery.objects.get()
+                assert replay_delivery(delivery_id=delivery.pk, actor="ada").is_done
+                until(is_settled)
+        event = Event.objects.get()
+        name, trace = public_id("event", event.pk), event.trace_id.hex
+        found = [line for line in lines(capfd) if name in json.dumps(line)]
+        assert [line["message"] for line in found] == [
+            "received", "duplicate", "routed", "sending", "failed", "sending", "delivered", "replayed", "sending",
+            "delivered",
+        ]  # fmt: skip
+        assert {line["event_id"] for line in found} == {name}
+        assert {line.get("trace_id") for line in found if line["message"] != "duplicate"} == {trace}
+        ids = {
+            "delivery_id": public_id("delivery", delivery.pk),
+            "subscription_id": public_id("subscription", lane.pk),
+        }
+        assert all(line.items() >= ids.items() for line in found[3:])
+        failed, good = found[4], found[6]
+        assert (failed["number"], failed["outcome"], failed["code"]) == (1, "server_error", 503)
+        assert failed["retry_at"] > failed["timestamp"][:19]
+        assert (good["number"], good["outcome"], good["code"]) == (2, "ok", 204)
+        attempts = [
+            public_id("attempt", each)
+            for each in delivery.tries.order_by("number").values_list("pk", flat=True)
+        ]
+        assert [
+            line["attempt_id"] for line in found if line["message"] in {"failed", "delivered"}
+        ] == attempts
+
+    def test_a_death_a_moved_circuit_and_an_event_nobody_wants_are_told(self, capfd: Capture) -> None:
+        with Endpoint(answers(503)) as endpoint:
+            lane = make.subscription(
+                endpoint.url, event_types=["user.*"], circuit_min_volume=2, circuit_failure_rate=1
+            )
+            make.event(type="user.created")
+            make.event(type="order.placed")
+            with dispatchers():
+                until(lambda: Lane.objects.get().circuit == "open" and is_settled())
+        found = {line["message"]: line for line in lines(capfd)}
+        assert found["dead"]["reason"] == "exhausted"
+        assert found["unmatched"]["deliveries"] == 0
+        moved = found["circuit moved"]
+        assert (moved["before"], moved["after"]) == ("closed", "open")
+        assert moved["subscription_id"] == public_id("subscription", lane.pk)
+        assert moved["attempt_id"] == found["dead"]["attempt_id"]
+
+    def test_what_a_person_discards_is_told_with_who_it_was(self, capfd: Capture) -> None:
+        delivery = make.delivery(make.subscription())
+        assert discard_delivery(delivery_id=delivery.pk, actor="ada").is_done
+        [line] = [line for line in lines(capfd) if line["message"] == "discarded"]
+        assert (line["actor"], line["delivery_id"]) == ("ada", public_id("delivery", delivery.pk))
+
+    def test_a_version_that_comes_too_late_is_told_as_superseded(self, capfd: Capture) -> None:
+        make.subscription(latest_only=True)
+        for version in (2, 1):
+            make.event(entity="order-1", entity_version=version)
+        router.route(holding=make.seat(), routes=Routes(), now=make.now())
+        late = Delivery.objects.get(state=DeliveryState.SUPERSEDED)
+        [line] = [line for line in lines(capfd) if line["message"] == "superseded"]
+        assert (line["event_id"], line["delivery_id"]) == (
+            public_id("event", late.event_id),
+            public_id("delivery", late.pk),
+        )
+
+    def test_a_bulk_replay_and_a_bulk_discard_tell_of_each_delivery(self, capfd: Capture) -> None:
+        table = Table()
+        for verb, step in ((Verb.REPLAY, "replayed"), (Verb.DISCARD, "discarded")):
+            [delivery] = dead(make.subscription())
+            replay = started(verb=verb)
+            if verb == Verb.DISCARD:
+                bulk_discards.carry_out(replay.pk)
+            for _ in range(2):  # one takes the lane, the next lets the replay in
+                table.catch_up()
+                table.turn()
+            [line] = [line for line in lines(capfd) if line["message"] == step]
+            assert line["replay_id"] == public_id("replay", replay.pk)
+            assert line["event_id"] == public_id("event", delivery.event_id)
+            assert line["trace_id"] == delivery.event.trace_id.hex
+
+    def test_no_secret_is_in_any_line(self, capfd: Capture, settings) -> None:
+        settings.HUB_LOG_PAYLOADS = "redacted"
+        secrets = ["source-s3cret", "header-s3cret", "query-s3cret", "hunter2", "wrong-s3cret"]
+        create_source(name="S", slug="shop", scheme="api-key", secret="source-s3cret", actor="test")
+        _, key = create_api_key(role="operator")
+        with Endpoint(answers(200, body=b'{"token": "hunter2"}')) as endpoint:
+            made = create_subscription(
+                subscriber=make.subscriber(), name="hook", url=endpoint.url, event_types=["*"],
+                headers={"authorization": "Bearer header-s3cret"}, actor="test",
+            )  # fmt: skip
+            post = Client().post
+            for secret in ("source-s3cret", "wrong-s3cret"):
+                given = {"x-api-key": secret, "authorization": "Bearer header-s3cret"}
+                post("/in/shop?token=query-s3cret", BODY, content_type="application/json", headers=given)
+            asked = {"authorization": f"Bearer {key}"}
+            post(
+                "/api/v1/events", {"source": "shop", "event_type": "t", "data": {"secret": "hunter2"}},
+                content_type="application/json", headers=asked,
+            )  # fmt: skip
+            with dispatchers():
+                until(lambda: is_settled() and Delivery.objects.count() == 2)
+        text = capfd.readouterr()
+        shown = text.out + text.err
+        assert '"message": "refused"' in shown and '"body": "' in shown and "Faro" in shown
+        secrets += [key, made.secret]
+        assert [each for each in secrets if each in shown] == []
+
+
+class TestLines:
+    def test_a_body_is_told_only_where_bodies_are_asked_for(self, settings) -> None:
+        shown = {}
+        for how in ("off", "redacted", "full"):
+            settings.HUB_LOG_PAYLOADS = how
+            shown[how] = story.payload("body", BODY)
+        assert shown["off"] == {}
+        assert shown["full"] == {"body": BODY.decode()}
+        assert json.loads(shown["redacted"]["body"])["card"] == {
+            "password": "••••••", "pan": "4111", "city": "Faro",
+        }  # fmt: skip
+
+    def test_names_can_be_added_to_what_is_masked_in_bodies_and_in_lines(
+        self, settings, capfd: Capture
+    ) -> None:
+        settings.HUB_LOG_PAYLOADS, settings.HUB_LOG_REDACT = "redacted", frozenset({"pan", "external_id"})
+        story.tell("received", external_id="order-1", **story.payload("body", BODY))
+        [line] = lines(capfd)
+        assert line["external_id"] == "••••••"
+        assert json.loads(line["body"])["card"]["pan"] == "••••••"
+
+    def test_of_what_is_not_json_only_its_size_is_told(self, settings) -> None:
+        settings.HUB_LOG_PAYLOADS = "redacted"
+        assert story.payload("body", b"token=hunter2") == {"body": "(13 bytes that are not JSON)"}
+
+    def test_a_long_body_is_cut(self, settings) -> None:
+        settings.HUB_LOG_PAYLOADS = "full"
+        told = story.payload("body", b"x" * 20_000)["body"]
+        assert told == "x" * story.LONGEST + "… (20,000 bytes)"
+
+    def test_below_the_level_nothing_is_told(self, settings, capfd: Capture) -> None:
+        settings.HUB_LOG_LEVEL = "warning"
+        story.use(logs.stories())
+        story.tell("received")
+        assert not story.is_told()
+        assert capfd.readouterr().err == ""
+
+    def test_at_a_terminal_steps_are_told_only_to_who_asks_for_a_level(
+        self, settings, capfd: Capture
+    ) -> None:
+        settings.HUB_LOG_FORMAT = "text"
+        for level, expected in (("", 0), ("info", 1)):
+            settings.HUB_LOG_LEVEL = level
+            story.use(logs.stories())
+            story.tell("delivered", code=204, error=None)
+            shown = capfd.readouterr().err.splitlines()
+            assert len(shown) == expected
+        assert shown[0][8:] == " INFO    weir: delivered code=204"
