@@ -12,9 +12,10 @@ from deliveries.deciders.outcome import Outcome, fingerprint
 from deliveries.deciders.versions import is_outdated
 from deliveries.models import Delivery, DeliveryState
 from deliveries.services.dead_letters import Death, bury
+from webhooks import rows
 from webhooks.ids import uuid7
 
-from . import ordered, rows, versions
+from . import ordered, versions
 
 
 class Arrived(NamedTuple):

@@ -11,8 +11,8 @@ from deliveries.deciders.circuit import Bucket, Change, Stage, State
 from deliveries.deciders.pacing import Tokens, empty
 from deliveries.models import CircuitChange, Lane, Subscription
 from deliveries.services.notices import notify_each
+from webhooks import rows
 
-from . import rows
 from .seats import Holding
 
 WHY_LENGTH = 300

@@ -13,8 +13,9 @@ from django.db import transaction
 from deliveries.deciders import versions
 from deliveries.deciders.versions import Sifted, Versioned
 from deliveries.models import Delivery, DeliveryState, EntityVersion
+from webhooks import rows
 
-from . import rows, verdicts
+from . import verdicts
 from .seats import Holding, fence
 
 Subject = tuple[UUID, str]  # a lane and an entity: what a version is counted by
