@@ -1,4 +1,7 @@
-"""The only way an event comes into the tables. It decides nothing about a request: that was done before."""
+"""The way an event comes into the tables; `store_many` is the other one, for many at once.
+
+It decides nothing about a request: that was done before.
+"""
 
 import hashlib
 import json
@@ -44,6 +47,8 @@ class Fact:
         None  # the delivery it says it follows from; whoever routes it looks whether that is so
     )
     business_keys: Sequence[tuple[str, str]] = ()
+    target_id: UUID | None = None  # the one subscriber it is for
+    deliver_at: datetime | None = None  # not routed before
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +205,6 @@ def _values(fact: Fact, event_id: UUID) -> dict[str, Any]:
         "entity": fact.entity,
         "entity_version": fact.entity_version,
         "cause_id": fact.cause_id,
+        "target_id": fact.target_id,
+        "deliver_at": fact.deliver_at,
     }

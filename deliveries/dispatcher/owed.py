@@ -29,6 +29,7 @@ class Arrived(NamedTuple):
     entity: str
     entity_version: int | None
     cause_id: UUID | None  # the delivery it says it follows from
+    target_id: UUID | None  # the one subscriber it is for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
