@@ -1,0 +1,118 @@
+"""The door of the catalogue of event types: listed, looked at, made, changed, deprecated, archived. None is deleted."""
+
+from collections.abc import Callable
+
+from django.db.models import QuerySet
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webhooks.ids import parse_id
+from webhooks.models import EventType, EventTypeState
+from webhooks.rest import Door, Filters, PublicId, Strict
+from webhooks.services import event_types
+
+
+class EventTypeBody(Strict):
+    id = PublicId("eventtype", read_only=True, help_text="Its id; its name will do in its place.")
+    name = serializers.CharField(
+        max_length=200, help_text="As events bear it: letters, digits and _, with dots between; for good."
+    )
+    description = serializers.CharField(
+        required=False, allow_blank=True, max_length=5_000, help_text="When such an event happens."
+    )
+    schema = serializers.JSONField(
+        required=False,
+        allow_null=True,
+        help_text="A JSON Schema (2020-12) that `data` of what is published must fit; null: anything fits. "
+        "It refers to parts of itself only.",
+    )
+    example = serializers.JSONField(
+        required=False, allow_null=True, help_text="`data` of such an event, which fits the schema."
+    )
+    state = serializers.ChoiceField(
+        choices=EventTypeState.choices,
+        read_only=True,
+        help_text="active; deprecated: still published, and publishers are told; archived: publishing is refused.",
+    )
+    created_at = serializers.DateTimeField(read_only=True, help_text="When it was put into the catalogue.")
+    updated_at = serializers.DateTimeField(read_only=True, help_text="When it last changed.")
+    deprecated_at = serializers.DateTimeField(read_only=True, help_text="Since when it is deprecated.")
+    archived_at = serializers.DateTimeField(read_only=True, help_text="Since when it is archived.")
+
+
+class EventTypeChange(EventTypeBody):
+    """Its name is settled for good: events bear it."""
+
+    name = serializers.CharField(read_only=True, help_text="As events bear it.")  # type: ignore[assignment]
+
+
+class Why(Strict):
+    reason = serializers.CharField(
+        required=False, allow_blank=True, max_length=500, help_text="Why; kept in the audit."
+    )
+
+
+class EventTypeFilters(Filters):
+    state = serializers.ChoiceField(
+        choices=EventTypeState.choices, required=False, help_text="Only those of this state."
+    )
+
+
+class EventTypeDoor(ListModelMixin, RetrieveModelMixin, Door[EventType]):
+    """Found by name or id."""
+
+    queryset = EventType.objects.all()
+    serializer_class = EventTypeBody
+    filters = EventTypeFilters
+    kind = "eventtype"
+    http_method_names = ("get", "post", "patch", "head", "options")
+
+    def find(self, queryset: QuerySet[EventType], text: str) -> EventType | None:
+        """The name is tried first, since 32 hex digits can be one. A NUL is no text to PostgreSQL."""
+        if "\0" in text:
+            return None
+        found = queryset.filter(name=text).first()
+        try:
+            return found or queryset.filter(pk=parse_id(self.kind, text)).first()
+        except ValueError:
+            return None
+
+    def create(self, request: Request) -> Response:
+        wanted = EventTypeBody(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        made = event_types.create_event_type(actor=self.actor, **wanted.validated_data)
+        return Response(EventTypeBody(made).data, status=status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        row = self.get_object()
+        wanted = EventTypeChange(row, data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        changed = event_types.update_event_type(
+            event_type_id=row.pk, actor=self.actor, **wanted.validated_data
+        )
+        return Response(EventTypeBody(changed).data)
+
+    @action(detail=True, methods=["post"])
+    def deprecate(self, request: Request, pk: str) -> Response:
+        """It is published under as before; every answer to who does so says that it is deprecated."""
+        return self._move(event_types.deprecate)
+
+    @action(detail=True, methods=["post"])
+    def archive(self, request: Request, pk: str) -> Response:
+        """From now on nothing is published under it."""
+        return self._move(event_types.archive)
+
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, pk: str) -> Response:
+        """Takes back that it was deprecated or archived."""
+        return self._move(event_types.activate)
+
+    def _move(self, service: Callable[..., bool]) -> Response:
+        row = self.get_object()
+        wanted = Why(data=self.request.data)
+        wanted.is_valid(raise_exception=True)
+        service(event_type_id=row.pk, actor=self.actor, **wanted.validated_data)
+        return Response(EventTypeBody(self.get_object()).data)
