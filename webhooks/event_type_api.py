@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -39,8 +40,12 @@ class EventTypeBody(Strict):
     )
     created_at = serializers.DateTimeField(read_only=True, help_text="When it was put into the catalogue.")
     updated_at = serializers.DateTimeField(read_only=True, help_text="When it last changed.")
-    deprecated_at = serializers.DateTimeField(read_only=True, help_text="Since when it is deprecated.")
-    archived_at = serializers.DateTimeField(read_only=True, help_text="Since when it is archived.")
+    deprecated_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Since when it is deprecated."
+    )
+    archived_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Since when it is archived."
+    )
 
 
 class EventTypeChange(EventTypeBody):
@@ -64,11 +69,15 @@ class EventTypeFilters(Filters):
 class EventTypeDoor(ListModelMixin, RetrieveModelMixin, Door[EventType]):
     """Found by name or id."""
 
+    owned_by = None
     queryset = EventType.objects.all()
     serializer_class = EventTypeBody
     filters = EventTypeFilters
     kind = "eventtype"
     http_method_names = ("get", "post", "patch", "head", "options")
+
+    def version_of(self, row: EventType) -> str:
+        return event_types.version_of(row)
 
     def find(self, queryset: QuerySet[EventType], text: str) -> EventType | None:
         """The name is tried first, since 32 hex digits can be one. A NUL is no text to PostgreSQL."""
@@ -80,39 +89,43 @@ class EventTypeDoor(ListModelMixin, RetrieveModelMixin, Door[EventType]):
         except ValueError:
             return None
 
+    @extend_schema(request=EventTypeBody, responses={201: EventTypeBody})
     def create(self, request: Request) -> Response:
-        wanted = EventTypeBody(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        """Put an event type into the catalogue. From now on what is published under its name must fit its schema."""
+        wanted = self.read(EventTypeBody)
         made = event_types.create_event_type(actor=self.actor, **wanted.validated_data)
         return Response(EventTypeBody(made).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(request=EventTypeChange, responses={200: EventTypeBody})
     def partial_update(self, request: Request, pk: str) -> Response:
+        """Change an event type. What was published before is not held to a new schema."""
         row = self.get_object()
-        wanted = EventTypeChange(row, data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        changed = event_types.update_event_type(
-            event_type_id=row.pk, actor=self.actor, **wanted.validated_data
+        wanted = self.read(EventTypeChange, instance=row, partial=True)
+        event_types.update_event_type(
+            event_type_id=row.pk, actor=self.actor, seen=self.seen, **wanted.validated_data
         )
-        return Response(EventTypeBody(changed).data)
+        return Response(EventTypeBody(self.again(row.pk)).data)
 
+    @extend_schema(request=Why, responses={200: EventTypeBody})
     @action(detail=True, methods=["post"])
     def deprecate(self, request: Request, pk: str) -> Response:
-        """It is published under as before; every answer to who does so says that it is deprecated."""
+        """Deprecate an event type. It is published under as before, and every answer to who does so says so."""
         return self._move(event_types.deprecate)
 
+    @extend_schema(request=Why, responses={200: EventTypeBody})
     @action(detail=True, methods=["post"])
     def archive(self, request: Request, pk: str) -> Response:
-        """From now on nothing is published under it."""
+        """Archive an event type. From now on nothing is published under it."""
         return self._move(event_types.archive)
 
+    @extend_schema(request=Why, responses={200: EventTypeBody})
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: str) -> Response:
-        """Takes back that it was deprecated or archived."""
+        """Activate an event type again. That it was deprecated or archived is taken back."""
         return self._move(event_types.activate)
 
     def _move(self, service: Callable[..., bool]) -> Response:
         row = self.get_object()
-        wanted = Why(data=self.request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = self.read(Why)
         service(event_type_id=row.pk, actor=self.actor, **wanted.validated_data)
-        return Response(EventTypeBody(self.get_object()).data)
+        return Response(EventTypeBody(self.again(row.pk)).data)

@@ -18,6 +18,7 @@ from webhooks.deciders.schemas import Schema, read_schema
 from webhooks.models import EventType, EventTypeState
 
 from . import audit
+from .versions import Seen, check_seen
 
 _OURS: Final = f"Types that begin with {OWN_PREFIX} are Weir's own."
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:[.:/_-][A-Za-z0-9_]+)*", re.ASCII)
@@ -102,11 +103,21 @@ def create_event_type(
 
 
 def update_event_type(
-    *, event_type_id: UUID, actor: str, user: User | None = None, reason: str = "", **changes: Unpack[Changes]
+    *,
+    event_type_id: UUID,
+    actor: str,
+    user: User | None = None,
+    reason: str = "",
+    seen: Seen = None,
+    **changes: Unpack[Changes],
 ) -> EventType:
-    """Raises ValidationError, by field. What was published before is not held to a new schema."""
+    """Raises ValidationError, by field, and Changed where it is none of the versions seen.
+
+    What was published before is not held to a new schema.
+    """
     with transaction.atomic():
         row = EventType.objects.select_for_update(no_key=True).get(pk=event_type_id)
+        check_seen(seen, version_of(row))
         before = _shown(row)
         for name, value in changes.items():
             setattr(row, name, value)
@@ -115,6 +126,10 @@ def update_event_type(
             row.save(update_fields=[*changes, "updated_at"])
             _record("update", row, actor, user, reason, before, _shown(row))
     return row
+
+
+def version_of(row: EventType) -> str:
+    return f"u{round(row.updated_at.timestamp() * 1_000_000)}"
 
 
 def check(*, name: str, schema: object, example: object, description: str = "") -> None:
