@@ -19,7 +19,7 @@ from .lane import (
 from .replay import Replay, ReplayItem, ReplayLane
 from .rollup import DepthSlice, Rollup, RollupFailure, Tally
 from .saved_view import SavedView
-from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
+from .subscription import ClientErrors, Format, Ordering, Signing, Subscription, SubscriptionSecret
 
 __all__ = [
     "Alert",
@@ -36,6 +36,7 @@ __all__ = [
     "DepthSlice",
     "EntityVersion",
     "Exchange",
+    "Format",
     "Hold",
     "Issue",
     "Lane",
@@ -51,6 +52,7 @@ __all__ = [
     "RouteRevision",
     "SavedView",
     "Seat",
+    "Signing",
     "Subscription",
     "SubscriptionSecret",
     "Tally",
