@@ -13,7 +13,7 @@ from django.db import Error, connections
 
 from deliveries.dispatcher import seats, stopping
 from deliveries.dispatcher.loop import Dispatcher
-from deliveries.services import bulk_discards, retention
+from deliveries.services import bulk_discards, proving, retention
 from deliveries.services.endurance import contain_failing
 from deliveries.services.issues import end_ignoring
 
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 SCHEDULES = (
     ("weir: dispatch", "deliveries.tasks.dispatch", 1),
     ("weir: contain", "deliveries.tasks.contain", 1),
+    ("weir: prove", "deliveries.tasks.prove", 1),
     ("weir: discard", "deliveries.tasks.discard", 1),
     ("weir: retain", "deliveries.tasks.retain", 60),
 )
@@ -79,6 +80,14 @@ def contain() -> None:
             log.info(
                 "Of lanes that keep failing %d were warned of, %d disabled.", looked.warned, looked.disabled
             )
+
+
+def prove() -> None:
+    """Pings the endpoints that wait for their proof."""
+    try:
+        proving.prove_waiting(now=datetime.now(UTC))
+    except Error as error:
+        log.warning("The proving of endpoints was cut short: %s", str(error).strip())
 
 
 def discard() -> None:
