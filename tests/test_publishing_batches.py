@@ -94,6 +94,7 @@ def test_an_id_that_came_before_is_a_duplicate_or_a_conflict_and_stops_no_other(
     keys = EventKey.objects.order_by("first_seen_at", "pk").values_list("duplicates", "conflicts")
     assert sorted(keys) == [(0, 1), (1, 0), (1, 0)]
     refusal = Refusal.objects.get()
+    assert refusal.event_id is not None
     assert (refusal.reason, public_id("event", refusal.event_id)) == ("id-conflict", first[1]["id"])
 
 

@@ -135,6 +135,7 @@ def test_it_waits_where_no_router_sees_it_and_goes_once_its_time_has_come(
     route()
     assert release_due(now=make.now()) == 0
     assert not Delivery.objects.exists()
+    assert event.deliver_at is not None
     assert release_due(now=event.deliver_at) == 1
     assert release_due(now=event.deliver_at) == 0
     route()

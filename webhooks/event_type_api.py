@@ -51,7 +51,7 @@ class EventTypeBody(Strict):
 class EventTypeChange(EventTypeBody):
     """Its name is settled for good: events bear it."""
 
-    name = serializers.CharField(read_only=True, help_text="As events bear it.")  # type: ignore[assignment]
+    name = serializers.CharField(read_only=True, help_text="As events bear it.")
 
 
 class Why(Strict):

@@ -77,6 +77,8 @@ class SubscriptionForm(ModelForm):
         self.initial["headers"] = ""
         if not self.instance._state.adding:
             self.initial["seen_at"] = self.instance.updated_at.isoformat()
+        if "format" in self.fields:
+            self.fields["format"].required = False  # a form that does not say keeps it
         for name, label in LABELS.items():
             if name in self.fields:
                 self.fields[name].label = label
@@ -102,6 +104,9 @@ class SubscriptionForm(ModelForm):
         if not text:
             return str(self.instance.headers)
         return _spoken(lambda: json.dumps(subscription_rules.parse_headers(text)))
+
+    def clean_format(self) -> str:
+        return str(self.cleaned_data["format"] or self.instance.format)
 
     def clean_secret(self) -> str:
         secret: str = self.cleaned_data["secret"]

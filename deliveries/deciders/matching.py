@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from webhooks.deciders.expressions import Expression
-from webhooks.deciders.own import OWN_PREFIX, OWN_SOURCE
+from webhooks.deciders.own import OWN_SOURCE, names_own
 
 ANY = "*"
 SUBTREE = ".*"
@@ -61,7 +61,7 @@ class MatchTable:
             for source_id in each.source_ids or (None,):
                 for pattern in each.patterns:
                     # Weir's own types are its own source's: what others call so is somebody else's.
-                    is_own = source_id is None and pattern.startswith(OWN_PREFIX)
+                    is_own = source_id is None and names_own([pattern])
                     bucket = (OWN_SOURCE if is_own else source_id, pattern)
                     self._buckets.setdefault(bucket, []).append(position)
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from deliveries.deciders.matching import matches
 from deliveries.models import Subscription
-from webhooks.deciders.own import OWN_PREFIX, OWN_SOURCE, wants_only_own
+from webhooks.deciders.own import OWN_SOURCE, names_own, wants_only_own
 from webhooks.ids import public_id, uuid7
 from webhooks.services import own_events
 from webhooks.services.own_events import OwnEvent
@@ -105,7 +105,7 @@ class _Known:
         """As the router will say: without the source named, only a pattern that begins with weir. asks for it."""
         if self.source_id not in (None, OWN_SOURCE):
             return False
-        named = (p for p in self.patterns if self.source_id == OWN_SOURCE or p.startswith(OWN_PREFIX))
+        named = (p for p in self.patterns if self.source_id == OWN_SOURCE or names_own([p]))
         return any(matches(pattern, kind) for pattern in named)
 
 

@@ -10,8 +10,8 @@ OWN_PREFIX: Final = "weir."
 
 def names_own(patterns: Iterable[str]) -> bool:
     """Whether a subscription asked for what Weir tells of itself: `*` alone does not."""
-    return any(pattern.startswith(OWN_PREFIX) for pattern in patterns)
+    return any(isinstance(pattern, str) and pattern.startswith(OWN_PREFIX) for pattern in patterns)
 
 
 def wants_only_own(patterns: Iterable[str]) -> bool:
-    return all(pattern.startswith(OWN_PREFIX) for pattern in patterns)
+    return all(names_own([pattern]) for pattern in patterns)

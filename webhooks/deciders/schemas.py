@@ -197,7 +197,7 @@ def _matched(keyword: Keyword) -> Keyword:
 def _bounded(kind: Any) -> Any:
     keywords = {name: _counted(keyword) for name, keyword in kind.VALIDATORS.items()}
     keywords["pattern"] = _matched(keywords["pattern"])
-    return extend(kind, keywords)
+    return extend(kind, keywords)  # type: ignore[no-untyped-call]
 
 
 _LATEST: Final = _bounded(Draft202012Validator)
