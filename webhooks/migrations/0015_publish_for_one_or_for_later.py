@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("webhooks", "0011_permit_routing_again"),
+        ("webhooks", "0014_count_what_keys_ask"),
     ]
 
     operations = [
