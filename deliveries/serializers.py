@@ -170,9 +170,15 @@ class SubscriptionChange(SubscriptionBody):
 class SubscriptionMade(SubscriptionBody):
     """With its new keys: the secret, if there is one, is shown this once."""
 
-    secret = serializers.CharField(read_only=True, required=False)
+    secret = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="By which v1 is verified; null where nobody else need know one.",
+    )
     public_key = serializers.CharField(
-        read_only=True, required=False, help_text="whpk_…, by which v1a is verified; there where it signs so."
+        read_only=True,
+        allow_null=True,
+        help_text="whpk_…, by which v1a is verified; null where it does not sign so.",
     )
 
 

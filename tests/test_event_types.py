@@ -83,7 +83,7 @@ def test_in_a_batch_every_flaw_is_told_by_its_place(caller: Caller) -> None:
     events = [{"source": "shop", "event_type": "order.placed", "data": {"n": n}} for n in (1, 0, 2, "x")]
     answer = caller.post(f"{EVENTS}/batch", {"events": events})
     assert answer.status_code == 400
-    assert answer.json()["events"] == {
+    assert answer.json()["errors"]["events"] == {
         "1": {"data": ["data.n: 0 is less than the minimum of 1"]},
         "3": {"data": ["data.n: 'x' is not of type 'integer'"]},
     }

@@ -63,7 +63,7 @@ def test_one_that_cannot_be_an_event_stops_all_and_every_problem_is_told_by_its_
         "not an object",
     )
     assert answer.status_code == 400
-    problems = answer.json()["events"]
+    problems = answer.json()["errors"]["events"]
     assert set(problems) == {"1", "2", "3", "4"}
     assert problems["1"] == {"event_type": ["This field may not be blank."]}
     assert problems["2"] == {"source": ["There is no such source."]}
@@ -74,7 +74,7 @@ def test_one_that_cannot_be_an_event_stops_all_and_every_problem_is_told_by_its_
 def test_what_the_service_refuses_is_told_by_its_place_too(caller: Caller) -> None:
     answer = send(caller, event("e0"), event("e1", entity_version=2), event("e2", event_type="a\x07b"))
     assert answer.status_code == 400
-    assert answer.json()["events"] == {
+    assert answer.json()["errors"]["events"] == {
         "1": {"entity_version": ["A version needs the entity that it is a version of."]},
         "2": {"event_type": ["The event type holds a control character or half a character."]},
     }

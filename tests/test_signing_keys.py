@@ -173,7 +173,7 @@ def test_over_the_api_a_public_key_is_shown_at_any_time_and_a_private_one_never(
     made = caller.post("/api/v1/subscriptions", wanted)
     assert made.status_code == 201
     body = made.json()
-    assert ("secret" in body, body["signing"]) == (False, "v1a")
+    assert (body["secret"], body["signing"]) == (None, "v1a")
     home = f"/api/v1/subscriptions/{body['id']}"
     shown = caller.get(home)
     assert [each["public_key"] for each in shown.json()["secrets"]] == [body["public_key"]]

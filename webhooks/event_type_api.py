@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -16,6 +16,16 @@ from webhooks.rest import Door, Filters, PublicId, Strict
 from webhooks.services import event_types
 
 
+@extend_schema_field({"type": "object"})
+class _Schema(serializers.JSONField):
+    pass
+
+
+@extend_schema_field({"type": ["object", "array", "string", "number", "boolean"]})
+class _Value(serializers.JSONField):
+    pass
+
+
 class EventTypeBody(Strict):
     id = PublicId("eventtype", read_only=True, help_text="Its id; its name will do in its place.")
     name = serializers.CharField(
@@ -24,13 +34,13 @@ class EventTypeBody(Strict):
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=5_000, help_text="When such an event happens."
     )
-    schema = serializers.JSONField(
+    schema = _Schema(
         required=False,
         allow_null=True,
         help_text="A JSON Schema (2020-12) that `data` of what is published must fit; null: anything fits. "
         "It refers to parts of itself only.",
     )
-    example = serializers.JSONField(
+    example = _Value(
         required=False, allow_null=True, help_text="`data` of such an event, which fits the schema."
     )
     state = serializers.ChoiceField(
@@ -49,9 +59,7 @@ class EventTypeBody(Strict):
 
 
 class EventTypeChange(EventTypeBody):
-    """Its name is settled for good: events bear it."""
-
-    name = serializers.CharField(read_only=True, help_text="As events bear it.")
+    """Its name may be told again, and is settled for good: events bear it."""
 
 
 class Why(Strict):

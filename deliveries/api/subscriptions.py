@@ -167,6 +167,6 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         return SubscriptionBody(self.again(pk)).data
 
 
-def _once(made: Created | Keys) -> dict[str, str]:
+def _once(made: Created | Keys) -> dict[str, str | None]:
     """The new keys: a secret is told this once, a public key at any time; a private one never."""
-    return {name: text for name, text in (("secret", made.secret), ("public_key", made.public_key)) if text}
+    return {"secret": made.secret or None, "public_key": made.public_key or None}

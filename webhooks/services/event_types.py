@@ -33,6 +33,7 @@ _VERBS: Final = {
 class Changes(TypedDict, total=False):
     """What may be changed. A `schema` or an `example` of None is none."""
 
+    name: str  # as it is: it is settled for good
     description: str
     schema: dict[str, Any] | None
     example: Any
@@ -88,11 +89,10 @@ def deprecated_since(catalogue: Catalogue) -> dict[str, datetime]:
     }
 
 
-def create_event_type(
-    *, name: str, actor: str, user: User | None = None, **changes: Unpack[Changes]
-) -> EventType:
+def create_event_type(*, actor: str, user: User | None = None, **given: Unpack[Changes]) -> EventType:
     """Raises ValidationError, by field."""
-    row = EventType(name=name, **changes)
+    row = EventType(**given)
+    name = row.name
     check(name=name, schema=row.schema, example=row.example)
     with transaction.atomic():
         if EventType.objects.filter(name=name).exists():
@@ -119,6 +119,8 @@ def update_event_type(
         row = EventType.objects.select_for_update(no_key=True).get(pk=event_type_id)
         check_seen(seen, version_of(row))
         before = _shown(row)
+        if changes.pop("name", row.name) != row.name:
+            raise ValidationError({"name": ["A name is settled for good: events bear it."]})
         for name, value in changes.items():
             setattr(row, name, value)
         check(name=row.name, schema=row.schema, example=row.example)
