@@ -21,7 +21,9 @@ class _Schema(serializers.JSONField):
     pass
 
 
-@extend_schema_field({"type": ["object", "array", "string", "number", "boolean"]})
+@extend_schema_field(
+    {"type": ["object", "array", "string", "number", "boolean"], "examples": [{"total": 1250}]}
+)
 class _Value(serializers.JSONField):
     pass
 
