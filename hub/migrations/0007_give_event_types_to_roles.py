@@ -29,6 +29,6 @@ def _grants(apps):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("hub", "0006_show_business_keys_to_viewers"), ("webhooks", "0016_catalogue_event_types")]
+    dependencies = [("hub", "0006_show_business_keys_to_viewers"), ("webhooks", "0017_catalogue_event_types")]
 
     operations = [migrations.RunPython(give, take_back)]

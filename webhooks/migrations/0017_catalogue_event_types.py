@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('webhooks', '0015_publish_for_one_or_for_later'),
+        ('webhooks', '0016_publish_for_one_or_for_later'),
     ]
 
     operations = [

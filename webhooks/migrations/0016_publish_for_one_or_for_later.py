@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("webhooks", "0014_count_what_keys_ask"),
+        ("webhooks", "0015_bound_refusals_in_bytes"),
     ]
 
     operations = [
