@@ -81,11 +81,13 @@ def test_what_is_published_must_fit_its_type(caller: Caller) -> None:
 def test_in_a_batch_every_flaw_is_told_by_its_place(caller: Caller) -> None:
     create(caller)
     events = [{"source": "shop", "event_type": "order.placed", "data": {"n": n}} for n in (1, 0, 2, "x")]
+    events.append({"source": "nobody", "event_type": "order.placed", "data": {"n": 1}})
     answer = caller.post(f"{EVENTS}/batch", {"events": events})
     assert answer.status_code == 400
     assert answer.json()["errors"]["events"] == {
         "1": {"data": ["data.n: 0 is less than the minimum of 1"]},
         "3": {"data": ["data.n: 'x' is not of type 'integer'"]},
+        "4": {"source": ["There is no such source."]},
     }
     assert not Event.objects.exists()
 

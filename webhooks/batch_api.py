@@ -85,8 +85,11 @@ class EventBatchDoor(Door[Event]):
         wanted = self.read(Batch)
         headers = {name.lower(): value for name, value in request.headers.items()}
         reading = _Reading(self.get_serializer_context(), self.claim.id if self.claim else uuid4())
-        said = reading.read(wanted.validated_data["events"])
+        readable = reading.read(wanted.validated_data["events"])
+        said = list(readable.values())
         catalogue = event_types.look_up({each.event_type for each in said})
+        if reading.problems:
+            raise _refusal(reading.problems | publish.problems_of(readable, catalogue))
         try:
             verdicts = publish.publish_many(batch=said, cause_id=cause_of(headers), catalogue=catalogue)
         except publish.BatchInvalid as invalid:
@@ -102,27 +105,26 @@ class _Reading:
     `made` begins the ids of those that came without one: the same when the same request is repeated.
     """
 
-    def __init__(self, context: dict[str, Any], made: UUID) -> None:
-        self._context = context
+    def __init__(self, context: Mapping[str, Any], made: UUID) -> None:
+        self._context = dict(context)
         self._made = made
-        self._source_field = Publication(context=context).fields["source"]
+        self._source_field = Publication(context=self._context).fields["source"]
         self._sources: dict[str, Source | None] = {}
+        self.problems: dict[int, Any] = {}  # of what could not be read, by place
 
-    def read(self, events: Sequence[Any]) -> list[Said]:
-        said: list[Said] = []
-        problems: dict[int, Any] = {}
+    def read(self, events: Sequence[Any]) -> dict[int, Said]:
+        """Those that can be read, by place."""
+        said: dict[int, Said] = {}
         for place, event in enumerate(events):
             plain = self._plain(place, event)
             if plain is not None:
-                said.append(plain)
+                said[place] = plain
                 continue
             careful = Publication(data=event, context=self._context)
             if careful.is_valid():
-                said.append(Said(**{"event_id": self._id(place), **careful.validated_data}))
+                said[place] = Said(**{"event_id": self._id(place), **careful.validated_data})
             else:
-                problems[place] = careful.errors
-        if problems:
-            raise _refusal(problems)
+                self.problems[place] = careful.errors
         return said
 
     def _id(self, place: int) -> str:
@@ -157,7 +159,9 @@ class _Reading:
 
 
 def _refusal(problems: Mapping[int, Any]) -> serializers.ValidationError:
-    return serializers.ValidationError({"events": {str(place): each for place, each in problems.items()}})
+    return serializers.ValidationError(
+        {"events": {str(place): problems[place] for place in sorted(problems)}}
+    )
 
 
 def _answer(said: Sequence[Said], verdicts: Sequence[publish.Verdict]) -> dict[str, Any]:

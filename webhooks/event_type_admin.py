@@ -1,11 +1,13 @@
 """The catalogue of event types on the console: listed, made and changed by services, and none is deleted."""
 
+import json
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -22,10 +24,20 @@ MOVES: dict[str, Callable[..., bool]] = {
 CHANGED = ("description", "schema", "example")
 
 
+class Indented(forms.JSONField):
+    """JSON as a person writes it."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, str | InvalidJSONInput):
+            return value
+        return json.dumps(value, indent=2, ensure_ascii=False)
+
+
 class EventTypeForm(ModelForm):
     class Meta:
         model = EventType
         fields = ("name", *CHANGED, "state")
+        field_classes: ClassVar = {"schema": Indented, "example": Indented}
         widgets: ClassVar = {
             "description": forms.Textarea(attrs={"rows": 3}),
             "schema": forms.Textarea(attrs={"rows": 14, "spellcheck": "false"}),

@@ -133,20 +133,32 @@ def publish_many(
     raise BatchInvalid({0: {"source": ["This source is being changed just now; try again."]}})
 
 
+def problems_of(batch: Mapping[int, Said], catalogue: Catalogue) -> dict[int, Problems]:
+    """Why some of these cannot be events, by place: for a batch that is refused already, so that all is told."""
+    return _sorted_out(batch, timezone.now(), None, catalogue)[1]
+
+
 def _facts(
     batch: Sequence[Said], now: datetime, cause_id: UUID | None, catalogue: Catalogue
 ) -> list[store.Fact]:
+    facts, problems = _sorted_out(dict(enumerate(batch)), now, cause_id, catalogue)
+    if problems:
+        raise BatchInvalid(problems)
+    return facts
+
+
+def _sorted_out(
+    batch: Mapping[int, Said], now: datetime, cause_id: UUID | None, catalogue: Catalogue
+) -> tuple[list[store.Fact], dict[int, Problems]]:
     facts: list[store.Fact] = []
     problems: dict[int, Problems] = {}
-    for place, said in enumerate(batch):
+    for place, said in batch.items():
         try:
             _check_enabled(said.source)
             facts.append(_fact(said, now, cause_id, catalogue))
         except ValidationError as error:
             problems[place] = error.message_dict
-    if problems:
-        raise BatchInvalid(problems)
-    return facts
+    return facts, problems
 
 
 def _as_they_are_now(facts: Sequence[store.Fact]) -> list[store.Fact]:
