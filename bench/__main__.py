@@ -13,7 +13,18 @@ from bench.figures import Figure
 from bench.ground import DATABASES, ROOT, Unreachable, ground, server_version
 from bench.table import draw
 
-USUAL = ("deliver", "receive", "latency", "fanout", "memory", "contain", "parked", "scrape", "pages")
+USUAL = (
+    "deliver",
+    "receive",
+    "publish",
+    "latency",
+    "fanout",
+    "memory",
+    "contain",
+    "parked",
+    "scrape",
+    "pages",
+)
 ONCE = ("simulate", "verify")  # use no database
 LONG = ("soak_kill",)
 NOTHING = "no database"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bench.message import CONTENT_TYPE, EVENT_TYPE, body, lane_type
+from bench.message import CONTENT_TYPE, EVENT_TYPE, body, lane_type, publication
 from webhooks.deciders.standard import Signer
 
 REPEAT_S = 0.25  # between two tries of one event
@@ -24,18 +24,21 @@ ANSWER_S = 10.0
 class Order:
     """`prefix` begins the id of every event, so that no two orders send the same one.
 
-    With `lanes`, the events are in turn for each of so many lanes and for no other.
+    With `lanes`, the events are in turn for each of so many lanes and for no other. With `key` they are published
+    over the API and not signed; with `batch`, so many in one request, which `count` then counts.
     """
 
     port: int
     path: str
-    secret: str
     prefix: str
+    secret: str = ""
     connections: int = 16
     count: int = 0
     rate: float = 0.0
     seconds: float = 0.0
     lanes: int = 0
+    key: str = ""
+    batch: int = 0
 
     def event_type(self, number: int) -> str:
         return lane_type(number % self.lanes) if self.lanes else EVENT_TYPE
@@ -106,11 +109,15 @@ def _is_whole(answer: bytes) -> bool:
 class Sender:
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._signer = Signer.of([order.secret])
+        self._signer = Signer.of([order.secret] if order.secret else [])
         self._idle: list[Line] = []
         self.log = Log()
 
     def request(self, event_id: str, number: int) -> bytes:
+        if self._order.key:
+            return publication(
+                self._order.port, self._order.path, self._order.key, event_id, self._order.batch
+            )
         content, now = body(event_id, self._order.event_type(number)), int(time.time())
         head = (
             f"POST {self._order.path} HTTP/1.1\r\n"

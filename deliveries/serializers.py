@@ -9,8 +9,10 @@ from deliveries.models import (
     Attempt,
     ClientErrors,
     Delivery,
+    Format,
     Lane,
     Ordering,
+    Signing,
     Subscription,
 )
 from deliveries.services.circuits import waiting_order, window_now
@@ -34,6 +36,14 @@ EXCERPT = 2_000  # characters of a response: enough to read an error, small enou
 
 def _number(**kwargs: Any) -> serializers.FloatField:
     return serializers.FloatField(required=False, allow_null=True, **kwargs)
+
+
+class SigningKeyHint(SecretHint):
+    """A key that signs: of a pair its public half, which is no secret, else the last four characters."""
+
+    public_key = serializers.CharField(
+        read_only=True, help_text="whpk_…, by which v1a is verified; empty of a shared secret."
+    )
 
 
 class LaneBody(serializers.Serializer[Lane]):
@@ -68,6 +78,25 @@ class SubscriptionBody(Strict):
     event_types = serializers.ListField(child=serializers.CharField(max_length=200))
     filter = serializers.CharField(required=False, allow_blank=True)
     transform = serializers.CharField(required=False, allow_blank=True)
+    format = serializers.ChoiceField(
+        choices=Format.choices,
+        required=False,
+        help_text="standard: the body, or what the transform makes of it; cloudevents: that as `data` of a CloudEvent.",
+    )
+    signing = serializers.ChoiceField(
+        choices=Signing.choices,
+        required=False,
+        help_text="v1: HMAC-SHA256 by a shared secret; v1a: ed25519, with a public key; both. Later by rotate-secret.",
+    )
+    prove = serializers.BooleanField(
+        required=False,
+        help_text="Whether nothing is sent before its endpoint has answered a signed ping with a 2xx.",
+    )
+    proved_at = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="When its present address answered one; null: not yet, or never asked.",
+    )
     headers = serializers.DictField(
         child=serializers.CharField(allow_blank=True), write_only=True, required=False
     )
@@ -93,7 +122,7 @@ class SubscriptionBody(Strict):
     secret = serializers.CharField(write_only=True, required=False, max_length=200)
 
     header_names = serializers.SerializerMethodField()
-    secrets = SecretHint(many=True, read_only=True)
+    secrets = SigningKeyHint(many=True, read_only=True)
     effective = serializers.SerializerMethodField()
     hold = serializers.CharField(source="lane.hold", read_only=True)
     hold_reason = serializers.CharField(source="lane.hold_reason", read_only=True)
@@ -131,16 +160,35 @@ def _thresholds(subscription: Subscription) -> dict[str, float]:
 
 
 class SubscriptionChange(SubscriptionBody):
-    """Whom a subscription belongs to is settled for good, and its secret changes by rotation."""
+    """Whom a subscription belongs to is settled for good, and how it signs changes by rotation."""
 
     subscriber = OwnSubscriber(read_only=True)
+    signing = serializers.ChoiceField(choices=Signing.choices, read_only=True, help_text="How it signs.")
     secret = None  # type: ignore[assignment]
 
 
 class SubscriptionMade(SubscriptionBody):
-    """With its secret, this once."""
+    """With its new keys: the secret, if there is one, is shown this once."""
 
-    secret = serializers.CharField(read_only=True)
+    secret = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="By which v1 is verified; null where nobody else need know one.",
+    )
+    public_key = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="whpk_…, by which v1a is verified; null where it does not sign so.",
+    )
+
+
+class SubscriptionProved(SubscriptionBody):
+    """With what came of the ping."""
+
+    is_proved = serializers.BooleanField(
+        read_only=True, help_text="Whether this ping proved it; false, too, where it was proved before."
+    )
+    detail = serializers.CharField(read_only=True)
 
 
 class SubscriptionOrdered(SubscriptionBody):
@@ -155,6 +203,11 @@ class Reason(Strict):
 
 class Rotation(Reason):
     secret = serializers.CharField(required=False, max_length=200)
+    signing = serializers.ChoiceField(
+        choices=Signing.choices,
+        required=False,
+        help_text="How it signs from now on; left out: as it did. The old keys sign beside the new ones meanwhile.",
+    )
     overlap_s = serializers.FloatField(required=False)
 
     def validate_overlap_s(self, seconds: float) -> float:

@@ -14,7 +14,7 @@ from django_q.tasks import async_task
 
 from deliveries.dispatcher import seats, stopping
 from deliveries.dispatcher.loop import Dispatcher
-from deliveries.services import alert_outbox, alerting, bulk_discards, retention
+from deliveries.services import alert_outbox, alerting, bulk_discards, proving, retention
 from deliveries.services.endurance import contain_failing
 from deliveries.services.issues import end_ignoring
 from webhooks import spans
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 SCHEDULES = (
     ("weir: dispatch", "deliveries.tasks.dispatch", 1),
     ("weir: contain", "deliveries.tasks.contain", 1),
+    ("weir: prove", "deliveries.tasks.prove", 1),
     ("weir: discard", "deliveries.tasks.discard", 1),
     ("weir: watch", "deliveries.tasks.watch", 1),
     ("weir: watch, half a minute on", "deliveries.tasks.watch", 1),
@@ -84,6 +85,14 @@ def contain() -> None:
             log.info(
                 "Of lanes that keep failing %d were warned of, %d disabled.", looked.warned, looked.disabled
             )
+
+
+def prove() -> None:
+    """Pings the endpoints that wait for their proof."""
+    try:
+        proving.prove_waiting(now=datetime.now(UTC))
+    except Error as error:
+        log.warning("The proving of endpoints was cut short: %s", str(error).strip())
 
 
 def discard() -> None:

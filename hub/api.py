@@ -8,13 +8,17 @@ from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
 from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
+from webhooks.batch_api import EventBatchDoor
+from webhooks.event_type_api import EventTypeDoor
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("sources", SourceDoor, basename="source")
 router.register("subscribers", SubscriberDoor, basename="subscriber")
 router.register("subscriptions", SubscriptionDoor, basename="subscription")
+router.register("events/batch", EventBatchDoor, basename="event-batch")  # before what would take it for an id
 router.register("events", EventDoor, basename="event")
+router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
 router.register("alerts", AlertDoor, basename="alert")
 

@@ -105,6 +105,7 @@ HUB_MAX_BODY = whole("HUB_MAX_BODY", 1_048_576, least=1_024, most=104_857_600)  
 HUB_FINGERPRINT_WINDOW_S = whole("HUB_FINGERPRINT_WINDOW_S", 600, least=1, most=YEAR_S)
 HUB_REFUSALS_PER_SOURCE = whole("HUB_REFUSALS_PER_SOURCE", 1_000, least=0, most=1_000_000)
 HUB_REFUSAL_BYTES_PER_SOURCE = whole("HUB_REFUSAL_BYTES_PER_SOURCE", 67_108_864, least=0, most=2**40)
+HUB_KNOWN_TYPES_ONLY = flag("HUB_KNOWN_TYPES_ONLY", default=False)  # of what is published over the API
 HUB_ADD_UP_S = number("HUB_ADD_UP_S", 2, least=0, most=60)  # how often receipts are added up; 0: never
 
 # -- the API ---------------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list_of("Sources", "bolt", "webhooks.source"),
             _list_of("Subscriptions", "plug", "deliveries.subscription", count=_troubled_lanes),
             _list_of("Subscribers", "team", "webhooks.subscriber"),
+            _list_of("Event types", "list", "webhooks.eventtype"),
             _list_of("API keys", "key", "webhooks.apikey"),
         ),
     ),

@@ -12,7 +12,7 @@ from hub import api
 from tests import make
 from tests.callers import Caller
 from webhooks.ids import public_id
-from webhooks.models import ApiKey, Refusal, Source, Subscriber
+from webhooks.models import ApiKey, EventType, Refusal, Source, Subscriber
 from webhooks.rest import Door
 from webhooks.services.keys import create_api_key
 
@@ -52,6 +52,7 @@ def tenant(name: str) -> Tenant:
         "subscriber": subscriber.pk,
         "subscription": subscription.pk,
         "event": event.pk,
+        "eventtype": EventType.objects.create(name=f"order.{name}").pk,
         "delivery": delivery.pk,
         "attempt": attempt.pk,
         "deadletter": letter.pk,

@@ -30,7 +30,7 @@ OURS = [
     for model in apps.get_app_config(app).get_models()
     if model._meta.default_permissions
 ]
-EDITED = {"source", "subscriber", "subscription", "apikey", "alertrule", "alertchannel"}
+EDITED = {"source", "subscriber", "subscription", "apikey", "alertrule", "alertchannel", "eventtype"}
 HISTORY = [model for model in OURS if model._meta.model_name not in EDITED]
 
 

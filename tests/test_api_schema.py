@@ -103,6 +103,7 @@ def test_lists_are_paged_by_cursor(described: dict[str, Any]) -> None:
     assert page["required"] == ["next", "previous", "results"]
 
 
+@pytest.mark.django_db
 def test_it_is_served_to_anybody_as_json() -> None:
     answer = Client().get("/api/schema")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/vnd.oai.openapi+json")

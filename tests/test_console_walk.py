@@ -50,7 +50,7 @@ from tests import alerting, make
 from tests.callers import browser
 from tests.walk import addresses, things_missing
 from webhooks.ids import public_id, uuid7
-from webhooks.models import BusinessKey, EventKey, Handshake, ReceiptRollup, Refusal, SourceSecret
+from webhooks.models import BusinessKey, EventKey, EventType, Handshake, ReceiptRollup, Refusal, SourceSecret
 from webhooks.services import audit
 from webhooks.services.keys import create_api_key
 
@@ -130,6 +130,7 @@ def one_of_each() -> None:
     SavedView.objects.create(name="Mine", owner=User.objects.create(username="bob"))
     Group.objects.create(name="Night shift")
     create_api_key(role="viewer", name="reader")
+    EventType.objects.create(name="order.placed", schema={"type": "object"}, example={"n": 1})
     criteria = to_params(DeliveryQuery(subscriptions=(lane.pk,)))
     audit.record(actor="ada", verb="export", object_kind="delivery", object_id="", criteria=criteria)
     sample(now)

@@ -85,7 +85,7 @@ def test_during_a_rotation_a_delivery_verifies_with_every_live_secret() -> None:
         with dispatchers():
             make.event()
             until(settled)
-            new = rotate_secret(subscription_id=subscription.pk, actor="test")
+            new = rotate_secret(subscription_id=subscription.pk, actor="test").secret
             make.event()
             until(lambda: len(endpoint.requests) == 2)
     for secret in (old, new):

@@ -3,11 +3,12 @@
 import pytest
 
 from deliveries.deciders.outcome import Decision
-from deliveries.dispatcher import rows, settlement
+from deliveries.dispatcher import settlement
 from deliveries.dispatcher.jobs import Unsendable
 from deliveries.models import DeadLetter, Delivery, DeliveryBody
 from tests import make
 from tests.desks import Table
+from webhooks import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

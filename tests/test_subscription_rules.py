@@ -228,7 +228,7 @@ def test_the_audit_names_headers_and_keeps_no_value_of_them() -> None:
 
 def test_a_rotated_secret_signs_beside_the_old_one_for_a_day() -> None:
     made, before = create(), make.now()
-    new = subscriptions.rotate_secret(subscription_id=made.subscription.pk, actor="ada")
+    new = subscriptions.rotate_secret(subscription_id=made.subscription.pk, actor="ada").secret
     old, fresh = made.subscription.secrets.order_by("created_at")
     assert (fresh.sealed, fresh.expires_at) == (new, None)
     assert before <= cast(datetime, old.expires_at) - timedelta(days=1) <= make.now()

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from webhooks.event_type_admin import EventTypeAdmin
 from webhooks.history_admin import History, Listing, as_text, who
 from webhooks.key_admin import ApiKeyAdmin
 from webhooks.models import (
@@ -21,7 +22,7 @@ from webhooks.refusal_admin import RefusalAdmin
 from webhooks.services import subscribers
 from webhooks.source_admin import SourceAdmin
 
-__all__ = ["ApiKeyAdmin", "RefusalAdmin", "SourceAdmin"]
+__all__ = ["ApiKeyAdmin", "EventTypeAdmin", "RefusalAdmin", "SourceAdmin"]
 
 
 class SubscriberAdmin(Listing):

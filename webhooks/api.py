@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from webhooks import store
 from webhooks.authentication import MayPublish
 from webhooks.deciders.causality import cause_of, parent_of
+from webhooks.deprecation import with_deprecation
 from webhooks.ids import public_id
 from webhooks.models import Event, Source, Subscriber
 from webhooks.rest import Conflict, Door, MadeBetween
@@ -26,7 +27,7 @@ from webhooks.serializers import (
     SubscriberBody,
     find_source,
 )
-from webhooks.services import publish, sources, subscribers
+from webhooks.services import event_types, publish, sources, subscribers
 
 
 class SourceDoor(ListModelMixin, RetrieveModelMixin, Door[Source]):
@@ -101,11 +102,15 @@ class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
         made_id = self.claim.id if self.claim else uuid4()
         said = {"event_id": made_id.hex, **wanted.validated_data}
         headers = {name.lower(): value for name, value in request.headers.items()}
-        verdict = publish.publish(**said, cause_id=cause_of(headers), sender=parent_of(headers))
+        catalogue = event_types.look_up([said["event_type"]])
+        verdict = publish.publish(
+            **said, cause_id=cause_of(headers), sender=parent_of(headers), catalogue=catalogue
+        )
         name = public_id("event", verdict.event_id)
         if isinstance(verdict, store.Conflict):
             sentence = f"This id was published before, with other data, as {name}."
             raise Conflict(sentence, code="id-conflict")
         is_new = isinstance(verdict, store.Stored)
         answer = {"id": name, "event_id": said["event_id"], "status": "accepted" if is_new else "duplicate"}
-        return Response(answer, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+        code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
+        return with_deprecation(Response(answer, status=code), catalogue)

@@ -9,6 +9,7 @@ from datetime import datetime
 PREFIXES = {
     "source": "src",
     "event": "evt",
+    "eventtype": "ety",
     "refusal": "rfs",
     "subscriber": "sbr",
     "apikey": "key",

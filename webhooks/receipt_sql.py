@@ -40,6 +40,8 @@ PARAMETERS: dict[str, Any] = {
     "entity": Event._meta.get_field("entity"),
     "entity_version": Event._meta.get_field("entity_version"),
     "cause_id": Event._meta.get_field("cause_id"),
+    "target_id": Event._meta.get_field("target"),
+    "deliver_at": Event._meta.get_field("deliver_at"),
 }
 
 # Every column of the three tables, and what goes into it: a parameter in braces, or SQL.
@@ -60,7 +62,7 @@ EVENT_COLUMNS = {
     "source_id": "{source_id}",
     "external_id": "{external_id}",
     "event_type": "{event_type}",
-    "state": f"'{EventState.RECEIVED}'",
+    "state": f"CASE WHEN {{deliver_at}} IS NULL THEN '{EventState.RECEIVED}' ELSE '{EventState.SCHEDULED}' END",
     "received_at": "{received_at}",
     "routed_at": "NULL",
     "occurred_at": "{occurred_at}",
@@ -72,6 +74,8 @@ EVENT_COLUMNS = {
     "trace_id": "{trace_id}",
     "cause_id": "{cause_id}",
     "depth": "0",
+    "target_id": "{target_id}",
+    "deliver_at": "{deliver_at}",
 }
 BODY_COLUMNS = {
     "event_id": "{event_id}",

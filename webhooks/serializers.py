@@ -119,6 +119,12 @@ class EventBrief(serializers.Serializer[Event]):
     state = serializers.CharField()
     received_at = serializers.DateTimeField()
     occurred_at = serializers.DateTimeField(allow_null=True)
+    subscriber = PublicId(
+        "subscriber", source="target_id", allow_null=True, help_text="The one subscriber it is for, if it is."
+    )
+    deliver_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it is to be routed, if it was published for later."
+    )
     size = serializers.IntegerField()
 
 
@@ -156,6 +162,16 @@ class Publication(Strict):
     entity = serializers.CharField(required=False, max_length=MAX_ENTITY)
     entity_version = serializers.IntegerField(required=False, min_value=0, max_value=MAX_VERSION)
     data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+    subscriber = OwnSubscriber(
+        queryset=Subscriber.objects.all(),
+        source="target",
+        required=False,
+        help_text="The one subscriber it is for; left out: everybody whose subscriptions want it.",
+    )
+    deliver_at = serializers.DateTimeField(
+        required=False,
+        help_text="When it is routed, at most 30 days ahead, to those who want it then; past or left out: now.",
+    )
 
 
 class Published(serializers.Serializer[Any]):
@@ -166,6 +182,11 @@ class Published(serializers.Serializer[Any]):
     status = serializers.ChoiceField(
         choices=["accepted", "duplicate"],
         help_text="`duplicate`: it was published before, with the same data.",
+    )
+    deprecated = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="What was used and is on its way out, a sentence each; there when there is any.",
     )
 
 

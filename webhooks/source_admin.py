@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 
+from webhooks.deciders.own import OWN_SOURCE
 from webhooks.deciders.scheme_facts import facts
 from webhooks.deciders.schemes import SCHEMES
 from webhooks.history_admin import Listing, who
@@ -71,11 +72,15 @@ class SourceAdmin(Listing):
             raise PermissionDenied
         source = self._one(object_id)
         shown = page_context(source, _now(), request)
-        context = {"title": source.name, "may_change": request.user.has_perm(CHANGE)}
+        may_change = request.user.has_perm(CHANGE) and source.pk != OWN_SOURCE
+        context = {"title": source.name, "may_change": may_change}
         return self.render(request, self.page_template, shown | context)
 
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return super().change_view(request, str(self._one(object_id).pk))
+        source = self._one(object_id)
+        if source.pk == OWN_SOURCE:  # its page says what it is; nobody changes it
+            raise PermissionDenied
+        return super().change_view(request, str(source.pk))
 
     def sample_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A POST here only asks: it stores and counts nothing."""

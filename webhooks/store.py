@@ -1,4 +1,7 @@
-"""The only way an event comes into the tables. It decides nothing about a request: that was done before."""
+"""The way an event comes into the tables; `store_many` is the other one, for many at once.
+
+It decides nothing about a request: that was done before.
+"""
 
 import hashlib
 import json
@@ -47,6 +50,8 @@ class Fact:
     )
     business_keys: Sequence[tuple[str, str]] = ()
     sender: Parent | None = None  # the sender's span, where traces are told
+    target_id: UUID | None = None  # the one subscriber it is for
+    deliver_at: datetime | None = None  # not routed before
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,12 @@ def store(fact: Fact) -> Verdict:
 
 def _stored(fact: Fact, values: Mapping[str, Any]) -> Stored:
     transaction.on_commit(partial(wake.ring, wake.EVENTS))
-    transaction.on_commit(partial(_tell, fact, values["event_id"], values["trace_id"]))
+    transaction.on_commit(partial(tell_stored, fact, values["event_id"], values["trace_id"]))
     return Stored(values["event_id"])
 
 
-def _tell(fact: Fact, event_id: UUID, trace: UUID) -> None:
+def tell_stored(fact: Fact, event_id: UUID, trace: UUID) -> None:
+    """The first step of an event's life, for logs and traces."""
     if spans.is_on():
         _span(fact, event_id, trace)
     story.tell(
@@ -244,4 +250,6 @@ def _values(fact: Fact, event_id: UUID) -> dict[str, Any]:
         "entity": fact.entity,
         "entity_version": fact.entity_version,
         "cause_id": fact.cause_id,
+        "target_id": fact.target_id,
+        "deliver_at": fact.deliver_at,
     }

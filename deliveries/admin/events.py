@@ -130,7 +130,7 @@ class EventAdmin(History):
         return self.has_view_permission(request) and request.user.has_perm("webhooks.route_event_again")
 
     def _one(self, object_id: str) -> Event:
-        event = Event.objects.select_related("source").filter(pk=self.named(object_id)).first()
+        event = Event.objects.select_related("source", "target").filter(pk=self.named(object_id)).first()
         if event is None:
             raise Http404("There is no such event.")
         return event

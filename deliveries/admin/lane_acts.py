@@ -15,12 +15,12 @@ from django.shortcuts import redirect
 from django.urls import URLPattern
 
 from deliveries.models import Circuit, Hold, Lane, Subscription
-from deliveries.services import circuits, subscriptions
+from deliveries.services import circuits, proving, subscriptions
 from deliveries.services.circuits import OrderVerdict
 from webhooks.history_admin import who
 from webhooks.ids import parse_id
 
-from .subscription_doors import CIRCUIT, HOLD, SubscriptionDoors, list_address, page_of, reason_in
+from .subscription_doors import CIRCUIT, HOLD, TEST, SubscriptionDoors, list_address, page_of, reason_in
 
 AT_ONCE: Final = 100  # lanes acted on from the list
 PAUSES: Final[dict[str, str]] = {
@@ -76,6 +76,10 @@ _LIST = (
         effect="What waits is sent at the lane's own pace, and a fresh term of failing begins.",
     ),
     Act(
+        name="prove", label="Prove now", service=proving.prove, done="Proved its endpoint", permission=TEST,
+        asks=False, icon="shield", effect="One signed ping is sent; a 2xx lets what waits go out.",
+    ),
+    Act(
         name="trip", label="Trip circuit", service=circuits.trip, done="Tripped its circuit", permission=CIRCUIT,
         effect="Its circuit opens for a first cool-down and what is due is parked; then one delivery is a probe.",
     ),
@@ -96,6 +100,7 @@ _OF_HOLD = {
     Hold.NONE: ["pause", "disable"],
     Hold.PAUSED: ["resume", "disable"],
     Hold.DISABLED: ["enable"],
+    Hold.UNPROVED: ["prove", "pause", "disable"],
 }
 _OF_CIRCUIT = {
     Circuit.CLOSED: ["trip"],

@@ -14,9 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from deliveries.models import Subscription
+from deliveries.models import Signing, Subscription
 from deliveries.selectors.subscription_story import live_secrets
 from deliveries.services import subscriptions
+from deliveries.services.signing_keys import Keys
 from webhooks.history_admin import who
 
 from .subscription_doors import ROTATE, SubscriptionDoors, page_of, reason_in
@@ -51,21 +52,23 @@ class RotatingSecrets(SubscriptionDoors):
         if problems:
             return self._rotation(request, subscription, problems)
         try:
-            plain = subscriptions.rotate_secret(
+            keys = subscriptions.rotate_secret(
                 subscription_id=subscription.pk,
                 reason=reason_in(request),
                 secret=request.POST.get("secret", "").strip(),
+                signing=request.POST.get("signing", ""),
                 overlap=timedelta(seconds=int(request.POST["overlap"])),
                 instead_of=_seen(request.POST),
                 **who(request),
             )
         except ValidationError as error:
-            return self._rotation(request, subscription, {"secret": error.messages[0]})
+            field = next(iter(error.message_dict))
+            return self._rotation(request, subscription, {field: error.messages[0]})
         except subscriptions.Refused as refusal:
             self.message_user(request, str(refusal), messages.WARNING)
             return redirect(page_of(subscription))
         self.log_change(request, subscription, "Rotated its secret.")
-        return self._rotation(request, subscription, {}, plain=plain)
+        return self._rotation(request, subscription, {}, keys=keys)
 
     def end_overlap_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         self.must(request, ROTATE)
@@ -94,12 +97,16 @@ class RotatingSecrets(SubscriptionDoors):
         return self.render(request, self.end_template, context)
 
     def _rotation(
-        self, request: HttpRequest, subscription: Subscription, problems: Mapping[str, str], plain: str = ""
+        self,
+        request: HttpRequest,
+        subscription: Subscription,
+        problems: Mapping[str, str],
+        keys: Keys | None = None,
     ) -> HttpResponse:
         newest = subscriptions.newest_secret(subscription)
         context: dict[str, Any] = {
             "title": f"New secret of {subscription.name}"
-            if plain
+            if keys
             else f"Rotate the secret of {subscription.name}?",
             "subscription": subscription,
             "secrets": live_secrets(subscription.pk, _now()),
@@ -108,7 +115,10 @@ class RotatingSecrets(SubscriptionDoors):
             "chosen": request.POST.get("overlap", USUAL),
             "asked": request.POST,
             "problems": problems,
-            "plain": plain,
+            "keys": keys,
+            "plain": keys.secret if keys else "",
+            "signings": Signing.choices,
+            "signing": request.POST.get("signing", subscription.signing),
             "back": page_of(subscription),
             "now": _now(),
         }

@@ -28,6 +28,8 @@ LABELS: Final = {
     "event_types": "Event types it wants",
     "filter": "Only events where",
     "transform": "Sent instead of the body",
+    "format": "Form",
+    "prove": "Prove the endpoint first",
     "headers": "Extra headers",
     "timeout_s": "Time limit of an attempt, seconds",
     "window": "Most requests at once",
@@ -54,7 +56,7 @@ GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "Who gets what, and where",
         ("subscriber", "name", "url", "source", "event_types", "filter", "seen_at"),
     ),
-    ("What is sent", ("transform", "headers", "header_names", "secret")),
+    ("What is sent", ("transform", "format", "headers", "header_names", "signing", "secret", "prove")),
     ("How fast", ("timeout_s", "window", "rate_per_s", "ordering", "latest_only")),
     (
         "When it is tried again",

@@ -9,7 +9,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from deliveries.models import ClientErrors, Subscription
+from deliveries.models import ClientErrors, Signing, Subscription
 from deliveries.services import subscription_rules, subscriptions
 from webhooks.history_admin import ModelForm
 
@@ -58,6 +58,12 @@ class SubscriptionForm(ModelForm):
         label="Signing secret",
         help_text="Empty: one is made and shown once. Later it is rotated on the subscription's page.",
     )
+    signing = forms.ChoiceField(
+        required=False,
+        choices=Signing.choices,
+        label="Signed by",
+        help_text="Later it is changed by rotating the keys, on the subscription's page.",
+    )
     # What was changed since is not overwritten.
     seen_at = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -71,6 +77,8 @@ class SubscriptionForm(ModelForm):
         self.initial["headers"] = ""
         if not self.instance._state.adding:
             self.initial["seen_at"] = self.instance.updated_at.isoformat()
+        if "format" in self.fields:
+            self.fields["format"].required = False  # a form that does not say keeps it
         for name, label in LABELS.items():
             if name in self.fields:
                 self.fields[name].label = label
@@ -97,11 +105,21 @@ class SubscriptionForm(ModelForm):
             return str(self.instance.headers)
         return _spoken(lambda: json.dumps(subscription_rules.parse_headers(text)))
 
+    def clean_format(self) -> str:
+        return str(self.cleaned_data["format"] or self.instance.format)
+
     def clean_secret(self) -> str:
         secret: str = self.cleaned_data["secret"]
         if secret:
             _spoken(lambda: subscription_rules.check_secret(secret))
         return secret
+
+    def clean_signing(self) -> str:
+        """Of one that is there already it is settled; a secret that was given says itself how it signs."""
+        if not self.instance._state.adding:
+            return str(self.instance.signing)
+        secret, chosen = self.data.get("secret", ""), str(self.cleaned_data["signing"])
+        return "" if secret and chosen == Signing.V1 else chosen
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]

@@ -19,6 +19,7 @@ TABS: Final = {
     "active": "Active",
     "paused": "Paused",
     "disabled": "Disabled",
+    "unproved": "Unproved",
     "circuit": "Circuit not closed",
 }
 COLUMNS: Final = {

@@ -106,7 +106,7 @@ class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
 
     def get_fieldsets(self, request: HttpRequest, obj: Subscription | None = None) -> Any:
         """A secret is given once and rotated elsewhere; what comes of settings is told once there are some."""
-        left_out = {"secret"} if obj else {"header_names", "schedule", "thresholds"}
+        left_out = {"secret", "signing"} if obj else {"header_names", "schedule", "thresholds"}
         return [
             (title, {"fields": [name for name in names if name not in left_out]}) for title, names in GROUPS
         ]
@@ -123,12 +123,21 @@ class SubscriptionAdmin(ActingOnLanes, RotatingSecrets, TestingEndpoints):
             return
         secret = form.cleaned_data["secret"]
         made = subscriptions.create_subscription(
-            subscriber=obj.subscriber, secret=secret, **who(request), **form.options()
+            subscriber=obj.subscriber,
+            secret=secret,
+            signing=form.cleaned_data["signing"],
+            **who(request),
+            **form.options(),
         )
         obj.pk = made.subscription.pk
-        if not secret:
+        if made.secret and not secret:
             text = f"Its signing secret is {made.secret} and is not shown again."
             self.message_user(request, text, messages.WARNING)
+        if made.public_key:
+            text = (
+                f"Its public key is {made.public_key}: who holds it can verify, and nobody can sign with it."
+            )
+            self.message_user(request, text, messages.SUCCESS)
 
     def response_add(
         self, request: HttpRequest, obj: Subscription, post_url_continue: str | None = None

@@ -21,9 +21,12 @@ from deliveries.serializers import (
     SubscriptionFilters,
     SubscriptionMade,
     SubscriptionOrdered,
+    SubscriptionProved,
 )
-from deliveries.services import circuits, ping, subscriptions
+from deliveries.services import circuits, ping, proving, subscriptions
 from deliveries.services.circuits import OrderVerdict
+from deliveries.services.signing_keys import Keys
+from deliveries.services.subscriptions import Created
 from webhooks.rest import LOOKS, Busy, Conflict, Door
 
 R = TypeVar("R")
@@ -31,7 +34,15 @@ R = TypeVar("R")
 
 class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
     owned_by = "subscriber"
-    subscribers_may = LOOKS | {"create", "partial_update", "pause", "resume", "rotate_secret", "test"}
+    subscribers_may = LOOKS | {
+        "create",
+        "partial_update",
+        "pause",
+        "resume",
+        "prove",
+        "rotate_secret",
+        "test",
+    }
     queryset = Subscription.objects.select_related("source", "lane").prefetch_related("secrets")
     serializer_class = SubscriptionBody
     filters = SubscriptionFilters
@@ -47,7 +58,7 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         wanted = self.read(SubscriptionBody)
         made = subscriptions.create_subscription(actor=self.actor, **wanted.validated_data)
         shown = self._shown(made.subscription.pk)
-        return Response({**shown, "secret": made.secret}, status=status.HTTP_201_CREATED)
+        return Response(shown | _once(made), status=status.HTTP_201_CREATED)
 
     @extend_schema(request=SubscriptionChange, responses={200: SubscriptionBody})
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -109,6 +120,15 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         except ping.Busy as busy:
             raise Busy(str(busy)) from None
 
+    @extend_schema(request=Reason, responses={200: SubscriptionProved})
+    @action(detail=True, methods=["post"])
+    def prove(self, request: Request, pk: str) -> Response:
+        """Prove a subscription's endpoint by one signed ping. A 2xx lets what waits go; 200 says what came of it."""
+        subscription = self.get_object()
+        verdict = self._act(subscription, proving.prove)
+        shown = {"is_proved": verdict.is_ordered, "detail": verdict.sentence}
+        return Response(self._shown(subscription.pk) | shown)
+
     @extend_schema(request=Rotation, responses={200: SubscriptionMade})
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
@@ -119,10 +139,10 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         if "overlap_s" in values:
             values["overlap"] = timedelta(seconds=values.pop("overlap_s"))
         try:
-            secret = subscriptions.rotate_secret(subscription_id=subscription.pk, actor=self.actor, **values)
+            keys = subscriptions.rotate_secret(subscription_id=subscription.pk, actor=self.actor, **values)
         except subscriptions.Refused as refusal:
             raise Conflict(str(refusal)) from None
-        return Response({**self._shown(subscription.pk), "secret": secret})
+        return Response(self._shown(subscription.pk) | _once(keys))
 
     def _move(self, service: Callable[..., bool]) -> Response:
         subscription = self.get_object()
@@ -145,3 +165,8 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
 
     def _shown(self, pk: Any) -> dict[str, Any]:
         return SubscriptionBody(self.again(pk)).data
+
+
+def _once(made: Created | Keys) -> dict[str, str | None]:
+    """The new keys: a secret is told this once, a public key at any time; a private one never."""
+    return {"secret": made.secret or None, "public_key": made.public_key or None}

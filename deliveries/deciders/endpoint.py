@@ -21,6 +21,7 @@ class Mood(StrEnum):
     OPEN = "open"  # its circuit: nothing is sent but a probe
     PAUSED = "paused"
     DISABLED = "disabled"
+    UNPROVED = "unproved"  # nothing was ever sent to its address but pings
     QUIET = "no_traffic"  # nothing, or too little, was sent to tell
 
 
@@ -31,10 +32,11 @@ WORDS: Final[dict[Mood, str]] = {
     Mood.OPEN: "Circuit open",
     Mood.PAUSED: "Paused",
     Mood.DISABLED: "Disabled",
+    Mood.UNPROVED: "Waits for its proof",
     Mood.QUIET: "No traffic",
 }
 _STILL: Final = {"open": Mood.OPEN, "half_open": Mood.OPEN}
-_HELD: Final = {"paused": Mood.PAUSED, "disabled": Mood.DISABLED}
+_HELD: Final = {"paused": Mood.PAUSED, "disabled": Mood.DISABLED, "unproved": Mood.UNPROVED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +67,8 @@ def judge_endpoint(
     share = f"{succeeded} of {tried}" if tried else ""
     if hold in _HELD:
         mood = _HELD[hold]
-        sentence = f"Its subscription is {hold}, so a replay would wait."
+        state = "waiting for its proof" if mood is Mood.UNPROVED else hold
+        sentence = f"Its subscription is {state}, so a replay would wait."
         return EndpointNow(mood=mood, words=WORDS[mood], share=share, sentence=sentence, since=held_at)
     if circuit in _STILL:
         sentence = "Its circuit is open, so a replay would wait until a probe is answered."

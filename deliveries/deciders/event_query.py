@@ -38,6 +38,7 @@ class Tab(StrEnum):
 class EventStatus(StrEnum):
     """What people call an event's state; the stored states."""
 
+    SCHEDULED = "scheduled"  # published for later
     RECEIVED = "received"  # waits for a router
     ROUTED = "routed"
     UNMATCHED = "unmatched"
@@ -45,6 +46,7 @@ class EventStatus(StrEnum):
 
 
 STATUS_WORDS: Final[dict[EventStatus, str]] = {
+    EventStatus.SCHEDULED: "Scheduled",
     EventStatus.RECEIVED: "Waiting",
     EventStatus.ROUTED: "Routed",
     EventStatus.UNMATCHED: "Unmatched",

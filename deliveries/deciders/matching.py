@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from webhooks.deciders.expressions import Expression
+from webhooks.deciders.own import OWN_SOURCE, names_own
 
 ANY = "*"
 SUBTREE = ".*"
@@ -36,6 +37,7 @@ class Wanted:
     """What one subscription asks for. No source ids means any source."""
 
     subscription_id: UUID
+    subscriber_id: UUID | None = None  # whose it is; events may be for one subscriber alone
     source_ids: frozenset[UUID] = frozenset()
     patterns: tuple[str, ...] = (ANY,)
     filter: Expression | None = None
@@ -58,7 +60,10 @@ class MatchTable:
         for position, each in enumerate(self._wanted):
             for source_id in each.source_ids or (None,):
                 for pattern in each.patterns:
-                    self._buckets.setdefault((source_id, pattern), []).append(position)
+                    # Weir's own types are its own source's: what others call so is somebody else's.
+                    is_own = source_id is None and names_own([pattern])
+                    bucket = (OWN_SOURCE if is_own else source_id, pattern)
+                    self._buckets.setdefault(bucket, []).append(position)
 
     def __len__(self) -> int:
         return len(self._wanted)
@@ -78,7 +83,8 @@ class MatchTable:
         positions: set[int] = set()
         for pattern in _patterns_for(event_type):
             positions.update(self._buckets.get((source_id, pattern), ()))
-            positions.update(self._buckets.get((None, pattern), ()))
+            if source_id != OWN_SOURCE:  # of what Weir tells of itself nobody gets what he did not name
+                positions.update(self._buckets.get((None, pattern), ()))
         return tuple(self._wanted[position] for position in sorted(positions))
 
 

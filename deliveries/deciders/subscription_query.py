@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Final
 from urllib.parse import urlencode
 
-STATES: Final = ("active", "paused", "disabled", "circuit")
+STATES: Final = ("active", "paused", "disabled", "unproved", "circuit")
 SORTS: Final = ("name", "host", "state", "success", "p95", "dead", "rate")
 BIGGEST_FIRST: Final = frozenset({"p95", "dead", "rate"})  # the way one asks for them first
 DEEPEST_PAGE: Final = 10_000
@@ -13,12 +13,13 @@ STATE_WORDS: Final[dict[str, str]] = {
     "active": "Active",
     "paused": "Paused",
     "disabled": "Disabled",
+    "unproved": "Waits for its proof",
     "open": "Circuit open",
     "half_open": "Half-open",
     "recovering": "Recovering",
 }
 # The worst first: what nobody may have noticed stands before what somebody decided.
-TROUBLE: Final = ("open", "half_open", "recovering", "disabled", "paused", "active")
+TROUBLE: Final = ("open", "half_open", "recovering", "disabled", "unproved", "paused", "active")
 
 
 def standing(*, hold: str, circuit: str) -> str:

@@ -10,12 +10,14 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from deliveries.deciders.cloudevents import Told, source_of
 from deliveries.deciders.mixing import Room, mix
 from deliveries.models import Delivery, DeliveryBody, DeliveryState, Hold, Lane, Phase
-from webhooks.models import EventBody
+from webhooks.models import Event, EventBody
 
 from . import ordered, versions
 from .seats import Holding
@@ -146,6 +148,25 @@ def rendered(claimed: Iterable[Claimed]) -> dict[UUID, bytes]:
         DeliveryBody.objects.filter(delivery_id__in=tried).values_list("delivery_id", "body") if tried else ()
     )
     return {delivery: bytes(body) for delivery, body in rows}
+
+
+def told(claimed: Iterable[Claimed]) -> dict[UUID, Told]:
+    """What a CloudEvent says of these events. Without any it asks nothing."""
+    events = {row.event_id for row in claimed}
+    if not events:
+        return {}
+    rows = Event.objects.filter(pk__in=events).values_list(
+        "pk", "event_type", "occurred_at", "received_at", "entity", "source__slug"
+    )
+    return {
+        pk: Told(
+            event_type=event_type,
+            source=source_of(settings.HUB_PUBLIC_URL, slug),
+            at=occurred_at or received_at,
+            entity=entity,
+        )
+        for pk, event_type, occurred_at, received_at, entity, slug in rows
+    }
 
 
 def moving(*, holding: Holding, lanes: Collection[UUID], now: datetime) -> dict[UUID, int]:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from deliveries.services import depths, folding, holds
+from webhooks.services import scheduled
 
 from . import seats
 
 SAMPLE_S = 15.0  # between two looks at how deep the lanes are
 FOLD_S = 2.0  # between two folds: dashboards are this much late
-PAUSE_S = 1.0  # between two looks for pauses that are over: one read of a partial index
+PAUSE_S = 1.0  # between two looks for pauses that are over, or events whose time has come: a read of a partial index
 AT_MOST = 0.05  # of the time; what takes long is done less often
 RETRY_S = 1.0
 JOIN_S = 2.0  # a dispatcher that ends does not wait for a longer look
@@ -94,6 +95,10 @@ def sampler() -> Chore:
 
 def folder() -> Chore:
     return Chore("rollups", folding.fold_if_old, every_s=FOLD_S)
+
+
+def releaser() -> Chore:
+    return Chore("scheduled", lambda: scheduled.release_due(now=datetime.now(UTC)), every_s=PAUSE_S)
 
 
 def resumer() -> Chore:

@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 
+from deliveries.deciders.cloudevents import STRUCTURED, Told, wrap
 from deliveries.deciders.outcome import Outcome
 from deliveries.deciders.request import compose_headers
 from webhooks.deciders.expressions import ExpressionFailed, parse_json, render_json
@@ -77,7 +78,26 @@ class Unsendable:
 
 
 def prepare(
-    row: Claimed, orders: Orders, *, bodies: Mapping[UUID, Body], rendered: Mapping[UUID, bytes]
+    row: Claimed,
+    orders: Orders,
+    *,
+    bodies: Mapping[UUID, Body],
+    rendered: Mapping[UUID, bytes],
+    told: Mapping[UUID, Told],
+) -> Job | Unsendable:
+    """What is to be sent, in the form that its subscription wants. `told` is asked of CloudEvents alone."""
+    job = _plain(row, orders, bodies, rendered)
+    if not orders.is_cloudevents or isinstance(job, Unsendable):
+        return job
+    message_id = public_id("delivery", row.delivery_id)
+    wrapped = wrap(
+        message_id=message_id, told=told[row.event_id], body=job.body, content_type=job.content_type
+    )
+    return replace(job, body=wrapped, content_type=STRUCTURED)
+
+
+def _plain(
+    row: Claimed, orders: Orders, bodies: Mapping[UUID, Body], rendered: Mapping[UUID, bytes]
 ) -> Job | Unsendable:
     """The bytes to send: those of an earlier attempt, else the event's own, else what the transform makes of them."""
     kept = rendered.get(row.delivery_id)

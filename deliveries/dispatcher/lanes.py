@@ -15,8 +15,9 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, W
 
 from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane, Ordering, Phase, ReplayLane, Seat
 from deliveries.models.replay import ReplayState
+from webhooks import rows
 
-from . import ordered, pace, rows
+from . import ordered, pace
 from .pace import Pace
 from .seats import Holding, fence, live_seats
 

@@ -28,7 +28,7 @@ from webhooks.wake import EVENTS
 
 from . import seats
 from .client import Client
-from .heartbeat import Heartbeat, folder, resumer, sampler
+from .heartbeat import Heartbeat, folder, releaser, resumer, sampler
 from .jobs import Job, Unsendable
 from .settlement import Failed, Result, Tried
 from .telling import sending
@@ -74,7 +74,7 @@ class Dispatcher:
         self._desk = Desk(self.holding)
         self._turns = Turns(cap=settings.HUB_IN_FLIGHT)
         self._heart = Heartbeat(self.holding, taken_at=self.taken_at, in_flight=lambda: self._turns.in_flight)
-        self._chores = (sampler(), folder(), resumer())
+        self._chores = (sampler(), folder(), resumer(), releaser())
         self._database = ThreadPoolExecutor(max_workers=1, thread_name_prefix="weir-database")
 
     async def run(self) -> None:

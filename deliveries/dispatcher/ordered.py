@@ -13,8 +13,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from deliveries.deciders.ordering import whose_turn
 from deliveries.models import Delivery, DeliveryState, Lane, Phase
-
-from . import rows
+from webhooks import rows
 
 _RAISE = """
 UPDATE deliveries_lane AS l SET last_seq = v.last_seq FROM %s WHERE l.subscription_id = v.subscription_id"""

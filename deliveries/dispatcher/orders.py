@@ -11,7 +11,7 @@ from deliveries.deciders import replaying
 from deliveries.deciders.circuit import Rules
 from deliveries.deciders.outcome import ClientErrors
 from deliveries.deciders.retry import Schedule
-from deliveries.models import Hold, Lane, Ordering, Subscription, SubscriptionSecret
+from deliveries.models import Format, Hold, Lane, Ordering, Subscription, SubscriptionSecret
 from deliveries.services.defaults import (
     circuit_rules_of,
     client_errors_of,
@@ -50,6 +50,7 @@ class Orders:
     secrets_until: datetime | None  # when the first of the live secrets expires and these orders with it
     headers: Mapping[str, str]
     transform: Expression | None
+    is_cloudevents: bool
     timeout_s: float
     rules: Rules
     rate_per_s: float | None
@@ -144,6 +145,7 @@ def _orders(row: Subscription, revision: int, now: datetime, runs: Sequence[Run]
         secrets_until=min((s.expires_at for s in secrets if s.expires_at), default=None),
         headers=headers_of(row),
         transform=compile_expression(row.transform) if row.transform else None,
+        is_cloudevents=row.format == Format.CLOUDEVENTS,
         timeout_s=timeout_of(row),
         rules=circuit_rules_of(row),
         rate_per_s=_rate(row, runs),

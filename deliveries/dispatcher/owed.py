@@ -16,10 +16,10 @@ from deliveries.deciders.versions import is_outdated
 from deliveries.models import Delivery, DeliveryState
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.telling import tell_settled
-from webhooks import story
+from webhooks import rows, story
 from webhooks.ids import uuid7
 
-from . import ordered, rows, tallies, versions
+from . import ordered, tallies, versions
 from .tallies import Died
 
 
@@ -35,6 +35,7 @@ class Arrived(NamedTuple):
     entity_version: int | None
     cause_id: UUID | None  # the delivery it says it follows from
     trace_id: UUID
+    target_id: UUID | None  # the one subscriber it is for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

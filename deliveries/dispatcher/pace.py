@@ -14,10 +14,16 @@ from django.db import transaction
 from deliveries.deciders.circuit import Bucket, Change, Stage, State
 from deliveries.deciders.pacing import Tokens, empty
 from deliveries.models import CircuitChange, CircuitTotal, Lane, Subscription
+from deliveries.services.announcements import (
+    SUBSCRIPTION_FAILING,
+    SUBSCRIPTION_RECOVERED,
+    News,
+    announce_each,
+)
 from deliveries.services.notices import notify_each
-from webhooks import story
+from webhooks import rows, story
 
-from . import counting, rows
+from . import counting
 from .seats import Holding
 
 WHY_LENGTH = 300
@@ -122,7 +128,7 @@ def _record(transitions: Sequence[tuple[UUID, Transition]], now: datetime) -> No
         ignore=True,
     )  # fmt: skip
     counting.add(CircuitTotal, Counter((lane, each.change.after) for lane, each in fresh))
-    _tell((lane, each.change) for lane, each in fresh)
+    _tell({lane: each for lane, each in fresh if _is_news(each.change)}, now)
     transaction.on_commit(partial(_story, fresh))
 
 
@@ -138,25 +144,31 @@ def _story(transitions: Iterable[tuple[UUID, Transition]]) -> None:
         )
 
 
-def _tell(changes: Iterable[tuple[UUID, Change]]) -> None:
-    """A person hears that a circuit opened, and that it closed; not of each probe that failed in between."""
-    news = {
-        lane: change
-        for lane, change in changes
-        if change.after == "closed" or (change.before, change.after) == ("closed", "open")
-    }
+def _is_news(change: Change) -> bool:
+    """That a circuit opened, and that it closed; not each probe that failed in between."""
+    return change.after == "closed" or (change.before, change.after) == ("closed", "open")
+
+
+def _tell(news: Mapping[UUID, Transition], now: datetime) -> None:
+    """A person hears of it, and so does the subscriber, if it listens."""
     if not news:
         return
     names = Subscription.objects.filter(id__in=list(news)).values_list("id", "name", "subscriber__name")
     notify_each(
         object_kind="subscription",
-        news=[_news(lane, f"{name} of {subscriber}", news[lane]) for lane, name, subscriber in names],
+        news=[_news(lane, f"{name} of {subscriber}", news[lane].change) for lane, name, subscriber in names],
     )
+    announce_each([_announced(lane, each) for lane, each in news.items()], now=now)
 
 
 def _news(lane: UUID, name: str, change: Change) -> tuple[str, UUID, str]:
     became = "closed" if change.after == "closed" else "opened"
     return f"circuit-{became}", lane, f"The circuit of {name} {became}. {change.why}"
+
+
+def _announced(lane: UUID, each: Transition) -> News:
+    kind = SUBSCRIPTION_RECOVERED if each.change.after == "closed" else SUBSCRIPTION_FAILING
+    return News(kind=kind, about=lane, key=each.id.hex, data={"reason": each.change.why})
 
 
 def _row(pace: Pace) -> tuple[object, ...]:

@@ -153,7 +153,7 @@ def _waiting(only: UUID | None = None) -> list[Arrived]:
 
 def _matches(events: Sequence[Arrived], table: MatchTable) -> dict[UUID, list[Owed]]:
     """Who is owed which event: for as many, from the first, as memory and a moment's time allow; at least one."""
-    candidates = {event.id: table.candidates(event.source_id, event.event_type) for event in events}
+    candidates = {event.id: _candidates(event, table) for event in events}
     filtered = {event for event, found in candidates.items() if any(wanted.filter for wanted in found)}
     events = _within_memory(events, filtered)
     asked = [event.id for event in events if event.id in filtered]
@@ -178,7 +178,14 @@ def _within_memory(events: Sequence[Arrived], filtered: Collection[UUID]) -> Seq
 
 def wanted_by(event: Arrived, table: MatchTable, body: bytes) -> list[Owed]:
     """Who is owed this one event."""
-    return list(_wanted(event, table.candidates(event.source_id, event.event_type), {event.id: body}))
+    return list(_wanted(event, _candidates(event, table), {event.id: body}))
+
+
+def _candidates(event: Arrived, table: MatchTable) -> Sequence[Wanted]:
+    found = table.candidates(event.source_id, event.event_type)
+    if event.target_id is None:
+        return found
+    return [wanted for wanted in found if wanted.subscriber_id == event.target_id]
 
 
 def _wanted(

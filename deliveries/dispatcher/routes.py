@@ -30,18 +30,21 @@ class Routes:
 
 
 def _read() -> MatchTable:
-    columns = ("id", "source_id", "event_types", "filter", "ordering", "latest_only")
+    columns = ("id", "subscriber_id", "source_id", "event_types", "filter", "ordering", "latest_only")
     wanted = Subscription.objects.order_by("id")
     return MatchTable(
         Wanted(
             subscription_id=subscription,
+            subscriber_id=subscriber,
             source_ids=frozenset([source] if source else []),
             patterns=tuple(patterns),
             filter=_filter(text) if text else None,
             is_ordered=ordering == Ordering.STRICT,
             latest_only=latest_only,
         )
-        for subscription, source, patterns, text, ordering, latest_only in wanted.values_list(*columns)
+        for subscription, subscriber, source, patterns, text, ordering, latest_only in wanted.values_list(
+            *columns
+        )
     )
 
 

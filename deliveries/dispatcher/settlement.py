@@ -12,10 +12,10 @@ from deliveries.deciders.replaying import verdict
 from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, Phase
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.subscriptions import disable_gone
-from webhooks import spans, story
+from webhooks import rows, spans, story
 from webhooks.deciders.wording import storable
 
-from . import client, lanes, pace, rows, tallies, telling, verdicts, versions
+from . import client, lanes, pace, tallies, telling, verdicts, versions
 from .jobs import Job, Unsendable
 from .pace import Shift
 from .seats import Holding, fence

@@ -289,10 +289,11 @@ class Desk:
     def _prepared(self, rows: Sequence[claims.Claimed]) -> list[Job | Unsendable]:
         """As many jobs, from the first, as a moment's time allows: a costly transform makes its own lane wait."""
         bodies, rendered = claims.bodies(rows), claims.rendered(rows)
+        told = claims.told(row for row in rows if self._orders[row.lane_id].is_cloudevents)
         deadline = time.monotonic() + TRANSFORMS_S
         jobs: list[Job | Unsendable] = []
         for row in rows:
-            jobs.append(prepare(row, self._orders[row.lane_id], bodies=bodies, rendered=rendered))
+            jobs.append(prepare(row, self._orders[row.lane_id], bodies=bodies, rendered=rendered, told=told))
             if time.monotonic() > deadline:
                 break
         return jobs

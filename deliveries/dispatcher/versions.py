@@ -14,8 +14,9 @@ from deliveries.deciders import versions
 from deliveries.deciders.versions import Sifted, Versioned
 from deliveries.models import Delivery, DeliveryState, EntityVersion
 from deliveries.services.telling import tell_settled
+from webhooks import rows
 
-from . import rows, verdicts
+from . import verdicts
 from .seats import Holding, fence
 
 Subject = tuple[UUID, str]  # a lane and an entity: what a version is counted by

@@ -21,7 +21,7 @@ from .lane import (
 from .replay import Replay, ReplayItem, ReplayLane
 from .rollup import DepthSlice, Rollup, RollupFailure, Tally
 from .saved_view import SavedView
-from .subscription import ClientErrors, Ordering, Subscription, SubscriptionSecret
+from .subscription import ClientErrors, Format, Ordering, Signing, Subscription, SubscriptionSecret
 from .total import CircuitTotal, EventTotal, FailureTotal, SpreadTotal, Total
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "EventTotal",
     "Exchange",
     "FailureTotal",
+    "Format",
     "Hold",
     "Issue",
     "Lane",
@@ -65,6 +66,7 @@ __all__ = [
     "SavedView",
     "Seat",
     "Severity",
+    "Signing",
     "SpreadTotal",
     "Subscription",
     "SubscriptionSecret",

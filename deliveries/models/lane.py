@@ -15,6 +15,7 @@ class Hold(models.TextChoices):
     NONE = "", "Moving"
     PAUSED = "paused", "Paused"
     DISABLED = "disabled", "Disabled"
+    UNPROVED = "unproved", "Waiting for its proof"  # no ping was answered at its present address
 
 
 class Circuit(models.TextChoices):

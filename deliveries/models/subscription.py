@@ -21,6 +21,21 @@ class Ordering(models.TextChoices):
     STRICT = "strict", "Strict"  # one at a time, the oldest first
 
 
+class Signing(models.TextChoices):
+    """By which signatures of Standard Webhooks its requests are signed."""
+
+    V1 = "v1", "v1: HMAC-SHA256, with a secret that both sides know"
+    V1A = "v1a", "v1a: ed25519, whose public key the receiver may show to anyone"
+    BOTH = "both", "Both"
+
+
+class Format(models.TextChoices):
+    """The form in which an event is sent."""
+
+    STANDARD = "standard", "The body as it came, or as the transform makes it"
+    CLOUDEVENTS = "cloudevents", "CloudEvents 1.0, structured"
+
+
 class Subscription(models.Model):
     """Null in a retry, pace or timeout column means: the hub's default, today's and tomorrow's."""
 
@@ -34,6 +49,16 @@ class Subscription(models.Model):
     event_types = models.JSONField(default=list, help_text='Patterns such as "user.*"; "*" is every event.')
     filter = models.TextField(blank=True, help_text="JMESPath; the event is wanted when it yields a truth.")
     transform = models.TextField(blank=True, help_text="JMESPath; its result is sent instead of the body.")
+    format = models.CharField(max_length=12, choices=Format, default=Format.STANDARD)
+    signing = models.CharField(
+        max_length=5, choices=Signing, default=Signing.V1, help_text="Changed by rotating its keys."
+    )
+    prove = models.BooleanField(
+        default=False, help_text="Nothing is sent before its endpoint answered a signed ping with a 2xx."
+    )
+    proved_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its present address answered one."
+    )
     headers = SealedTextField(
         blank=True, default="", help_text="A JSON object of extra headers; stored encrypted."
     )
@@ -82,6 +107,12 @@ class Subscription(models.Model):
             models.CheckConstraint(
                 condition=models.Q(ordering__in=Ordering.values), name="subscription_ordering_known"
             ),
+            models.CheckConstraint(
+                condition=models.Q(signing__in=Signing.values), name="subscription_signing_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(format__in=Format.values), name="subscription_format_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -89,14 +120,20 @@ class Subscription(models.Model):
 
 
 class SubscriptionSecret(models.Model):
-    """A signing secret. Every live one signs, so that a receiver can rotate without a gap."""
+    """A signing secret. Every live one signs, so that a receiver can rotate without a gap.
+
+    One that has a `public_key` is the private half of an ed25519 pair, which is never shown.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="secrets")
     sealed = SealedTextField()
     hint = models.CharField(max_length=4, help_text="The last four characters.")
+    public_key = models.CharField(
+        max_length=60, blank=True, default="", help_text="whpk_…, by which a receiver verifies v1a."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
-        return f"…{self.hint}"
+        return self.public_key or f"…{self.hint}"

@@ -26,6 +26,7 @@ from deliveries.deciders.replay_choice import Choice
 from deliveries.models import Delivery, Hold, ReplayItem, Subscription
 from deliveries.services.rearming import ACTIVE
 from webhooks.deciders.expressions import ExpressionFailed, compile_expression, parse_json
+from webhooks.deciders.own import OWN_SOURCE, names_own
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventState, Source
 
@@ -44,7 +45,7 @@ def never_attempted(choice: Choice, now: datetime, *, ranks: bool) -> Iterator[Q
     if query.codes or query.outcomes or query.fingerprints or query.replay or query.attempts or query.search:
         return  # what was never attempted has no answer to ask for
     wanted = Subscription.objects.filter(pk__in=query.subscriptions).exclude(lane__hold=Hold.DISABLED)
-    for each in wanted.order_by("pk").only("source_id", "event_types", "filter"):
+    for each in wanted.order_by("pk").only("subscriber_id", "source_id", "event_types", "filter"):
         events = _wanted_by(each, choice, now)
         if each.filter:
             events = Event.objects.filter(pk__in=_passing(each, events))
@@ -58,6 +59,7 @@ def _wanted_by(to: Subscription, choice: Choice, now: datetime) -> QuerySet[Even
         ~Exists(Delivery.objects.filter(event_id=OuterRef("pk"), subscription_id=to.pk)),
         ~Exists(ReplayItem.objects.filter(event_id=OuterRef("pk"), subscription_id=to.pk, state__in=ACTIVE)),
         Exists(EventBody.objects.filter(event_id=OuterRef("pk"))),
+        Q(target=None) | Q(target=to.subscriber_id),
         _types(to.event_types),
         state__in=[EventState.ROUTED, EventState.UNMATCHED],
     )
@@ -65,6 +67,8 @@ def _wanted_by(to: Subscription, choice: Choice, now: datetime) -> QuerySet[Even
         events = events.filter(pk__gte=first_id_at(begins))
     if query.end is not None:
         events = events.filter(pk__lt=first_id_at(query.end))
+    if not names_own(to.event_types) and to.source_id != OWN_SOURCE:
+        events = events.exclude(source_id=OWN_SOURCE)
     if to.source_id:
         events = events.filter(source_id=to.source_id)
     if query.sources:

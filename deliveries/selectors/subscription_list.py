@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from deliveries.deciders.subscription_query import TROUBLE, SubscriptionQuery, fits, standing
+from deliveries.deciders.subscription_query import STATES, TROUBLE, SubscriptionQuery, fits, standing
 from deliveries.models import Subscription
 from webhooks.ids import parse_id
 
@@ -76,7 +76,7 @@ def listed(query: SubscriptionQuery, now: datetime) -> Listed:
         page=page,
         states={
             state: sum(fits(state, hold=row.hold, circuit=row.circuit) for row in every)
-            for state in ("", "active", "paused", "disabled", "circuit")
+            for state in ("", *STATES)
         },
     )
 

@@ -121,6 +121,8 @@ def _check(lane: Lane, order: LaneOrder) -> None:
         return
     if lane.hold == Hold.PAUSED:
         raise Refused("This subscription is paused, so no probe can be sent; resume it first.")
+    if lane.hold == Hold.UNPROVED:
+        raise Refused("This subscription waits for its proof, so no probe can be sent; prove it first.")
     if waiting_order(lane) == LaneOrder.TRIP:
         # Only the last order is carried out: a probe would take the trip's place and find a closed circuit.
         raise Refused("Its circuit is about to open; order the probe when it has.")

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from deliveries.models import DeadLetter, Issue
+from deliveries.models import DeadLetter, Delivery, Issue
 from deliveries.models.dead_letter import IssueState
+from webhooks.deciders.own import OWN_SOURCE
+from webhooks.ids import public_id
+
+from .announcements import DELIVERY_DEAD, News, announce_each, heard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +47,34 @@ def bury(*, deaths: Sequence[Death], now: datetime) -> None:
         unique_fields=["delivery"],
         update_fields=["issue", "reason", "died_at", "resolved_at", "resolution"],
     )
+    _announce(deaths, now)
+
+
+def _announce(deaths: Sequence[Death], now: datetime) -> None:
+    """One question where nobody listens. Not of an announcement that died: nothing is told of itself."""
+    heard_of = heard(DELIVERY_DEAD, {death.subscription_id for death in deaths})
+    told = {death.delivery_id: death for death in deaths if death.subscription_id in heard_of}
+    if not told:
+        return
+    rows = Delivery.objects.filter(pk__in=list(told)).exclude(source_id=OWN_SOURCE)
+    found = rows.values_list("pk", "event_id", "external_id", "event_type", "attempts")
+    announce_each([_news(told[row[0]], row, now) for row in found], now=now)
+
+
+def _news(death: Death, row: tuple[UUID, UUID, str, str, int], now: datetime) -> News:
+    delivery, event, external_id, event_type, attempts = row
+    data = {
+        "delivery": public_id("delivery", delivery),
+        "event": public_id("event", event),
+        "event_id": external_id,
+        "event_type": event_type,
+        "attempts": attempts,
+        "reason": death.reason,
+        "status": death.status,
+        "error": death.error,
+    }
+    key = f"{public_id('delivery', delivery)}/{now.isoformat()}"  # it may die again after a replay
+    return News(kind=DELIVERY_DEAD, about=death.subscription_id, key=key, data=data)
 
 
 def _issues(deaths: Iterable[Death], now: datetime) -> dict[tuple[UUID, str], UUID]:

@@ -16,6 +16,7 @@ from deliveries.deciders.endurance import Step, begun, ends_at, next_step
 from deliveries.models import Delivery, DeliveryState, Hold, Lane, Phase
 
 from . import holds
+from .announcements import SUBSCRIPTION_FAILING, News, announce_each
 from .defaults import disable_after_of
 from .notices import notify
 
@@ -86,7 +87,18 @@ def _warn(lane: Lane, now: datetime) -> bool:
             f" disabled at {end:%Y-%m-%d %H:%M:%S} UTC unless an attempt succeeds."
         )
         notify(kind="subscription-failing", object_kind="subscription", object_id=lane.pk, text=text)
+        announce_each([_failing_news(lane, end)])
     return True
+
+
+def _failing_news(lane: Lane, end: datetime) -> News:
+    assert lane.failing_since is not None  # noqa: S101  # _failing() asked for no other
+    data = {
+        "reason": "It has failed without one success for long.",
+        "failing_since": lane.failing_since.isoformat(),
+        "disabled_at": end.isoformat(),
+    }
+    return News(kind=SUBSCRIPTION_FAILING, about=lane.pk, data=data)
 
 
 def _forget_warnings() -> None:

@@ -17,12 +17,15 @@ from django.utils import timezone
 from deliveries.models import Hold, Lane, Subscription
 from webhooks.services import audit
 
+from . import proof
+from .announcements import SUBSCRIPTION_DISABLED, News, announce_each
 from .lanes import ring_on_commit
 from .notices import notify
 
 GONE = "Its endpoint answered 410 Gone."
 WEIR = "weir"  # who the audit names where no person acted
 LONGEST_PAUSE = timedelta(days=90)  # of those that end by themselves
+MOVABLE = (Hold.NONE, Hold.PAUSED, Hold.UNPROVED)  # what can be disabled
 OVER = "Its pause was for a time, and that is over."
 
 
@@ -45,7 +48,9 @@ def pause(
     now = timezone.now()
     if until is not None and not now < until <= now + LONGEST_PAUSE:
         raise Refused(f"A pause ends later than now and within {LONGEST_PAUSE.days} days.")
-    return _hold("pause", subscription_id, [Hold.NONE], Hold.PAUSED, actor, user, reason, until)
+    return _hold(
+        "pause", subscription_id, [Hold.NONE, Hold.UNPROVED], Hold.PAUSED, actor, user, reason, until
+    )
 
 
 def resume(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
@@ -55,7 +60,7 @@ def resume(*, subscription_id: UUID, actor: str, user: User | None = None, reaso
 
 def disable(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
     """Holds the lane until it is enabled. False when it was disabled already."""
-    return _hold("disable", subscription_id, [Hold.NONE, Hold.PAUSED], Hold.DISABLED, actor, user, reason)
+    return _hold("disable", subscription_id, [*MOVABLE], Hold.DISABLED, actor, user, reason)
 
 
 def enable(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> bool:
@@ -73,9 +78,13 @@ def _resume_at(subscription_id: UUID, until: datetime, now: datetime) -> bool:
     """Nothing where a person resumed it, disabled it or paused it anew since it was read."""
     with transaction.atomic():
         seen = Lane.objects.filter(pk=subscription_id, hold=Hold.PAUSED, hold_until=until)
-        if not seen.update(**_moving(now)):
+        after = Hold.UNPROVED if proof.waits(subscription_id) else Hold.NONE
+        values = _moving(now) if after == Hold.NONE else _held(after, proof.WHY, None, now)
+        if not seen.update(**values):
             return False
-        _record("resume", subscription_id, WEIR, None, OVER, {"hold": Hold.PAUSED.value}, {"hold": ""})
+        _record(
+            "resume", subscription_id, WEIR, None, OVER, {"hold": Hold.PAUSED.value}, {"hold": after.value}
+        )
         ring_on_commit()
     return True
 
@@ -114,7 +123,7 @@ def as_seen(lane: Lane) -> QuerySet[Lane]:
 
 
 def _disable_unasked(subscription_id: UUID, why: str, now: datetime) -> None:
-    moving = Lane.objects.filter(pk=subscription_id, hold__in=[Hold.NONE, Hold.PAUSED])
+    moving = Lane.objects.filter(pk=subscription_id, hold__in=MOVABLE)
     if _disable(moving, why, now):
         _tell_disabled(subscription_id, why)
 
@@ -129,6 +138,11 @@ def _tell_disabled(subscription_id: UUID, why: str) -> None:
     name, subscriber = Subscription.objects.values_list("name", "subscriber__name").get(pk=subscription_id)
     text = f"{name} of {subscriber} was disabled. {why}"
     notify(kind="subscription-disabled", object_kind="subscription", object_id=subscription_id, text=text)
+    _announce_disabled(subscription_id, why)
+
+
+def _announce_disabled(subscription_id: UUID, why: str) -> None:
+    announce_each([News(kind=SUBSCRIPTION_DISABLED, about=subscription_id, data={"reason": why})])
 
 
 def _hold(
@@ -142,14 +156,18 @@ def _hold(
     until: datetime | None = None,
 ) -> bool:
     now = timezone.now()
-    values = _moving(now) if after == Hold.NONE else _held(after, reason, until, now)
     with transaction.atomic():
         lane = Lane.objects.select_for_update(no_key=True).only("hold", "hold_until").get(pk=subscription_id)
+        if after == Hold.NONE and proof.waits(subscription_id):
+            after, reason = Hold.UNPROVED, proof.WHY
+        values = _moving(now) if after == Hold.NONE else _held(after, reason, until, now)
         if lane.hold not in before:
             return _already(verb, Hold(lane.hold), after)
         Lane.objects.filter(pk=subscription_id).update(**values)
         was = _said(Hold(lane.hold), lane.hold_until)
         _record(verb, subscription_id, actor, user, reason, was, _said(after, until))
+        if after == Hold.DISABLED:
+            _announce_disabled(subscription_id, reason)
         ring_on_commit()
     return True
 

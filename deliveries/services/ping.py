@@ -2,7 +2,8 @@
 
 It makes no delivery and no attempt, counts in no rate, and works in whatever state the lane is. Its body is
 `{"type": "weir.test", "timestamp": …, "data": {"subscription": "sub_…", "test": "test_…"}}`, never transformed,
-or one that was sent to the endpoint before; `test_…` is its webhook-id, and `weir-test: 1` marks it either way.
+or one that was sent to the endpoint before, in the form the subscription wants; `test_…` is its webhook-id, and
+`weir-test: 1` marks it either way.
 A 2xx from behind an open circuit orders a probe, so that recovery begins at once.
 """
 
@@ -12,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from deliveries.deciders.address import EgressPolicy
+from deliveries.deciders.cloudevents import STRUCTURED, Told, source_of, wrap
 from deliveries.deciders.outcome import Outcome
 from deliveries.deciders.request import compose_headers
 from deliveries.dispatcher import orders
@@ -37,6 +39,7 @@ LIMIT_S = 10.0  # a person waits for the answer, and so does one of the web serv
 PROBE_REASON = "A test was answered 2xx."
 SAMPLE_TYPE = "weir.test"
 JSON = "application/json"
+PING_SLUG = "weir"  # the source that a ping in the form of a CloudEvent names
 
 _turn = threading.Lock()  # one at a time in each process, so that tests never hold all of its threads
 
@@ -68,7 +71,7 @@ class PingAnswer:
     response_headers: list[tuple[str, str]]
     response_body: bytes
     is_truncated: bool
-    has_ordered_probe: bool
+    has_ordered_probe: bool = False
 
     @property
     def sentence(self) -> str:
@@ -92,6 +95,23 @@ def ping_endpoint(
 
     Without a payload a sample of the event type is sent.
     """
+    answer = send_one(subscription_id=subscription_id, event_type=event_type, payload=payload)
+    audit.record(
+        actor=actor,
+        user=user,
+        verb="test",
+        object_kind="subscription",
+        object_id=subscription_id,
+        reason=reason,
+        criteria=_criteria(event_type, payload),
+        after={"outcome": answer.outcome.value, "status": answer.status, "duration_ms": answer.duration_ms},
+    )
+    has_ordered = answer.outcome is Outcome.OK and _order_probe(subscription_id, actor, user)
+    return replace(answer, has_ordered_probe=has_ordered)
+
+
+def send_one(*, subscription_id: UUID, event_type: str, payload: Payload | None = None) -> PingAnswer:
+    """The ping alone: it writes nothing. Raises Busy, and Refused where nothing can be signed."""
     if not _turn.acquire(blocking=False):
         raise Busy("Another test is under way; try again in a few seconds.")
     try:
@@ -101,18 +121,7 @@ def ping_endpoint(
         duration_ms = round((time.monotonic() - began) * 1000)
     finally:
         _turn.release()
-    audit.record(
-        actor=actor,
-        user=user,
-        verb="test",
-        object_kind="subscription",
-        object_id=subscription_id,
-        reason=reason,
-        criteria=_criteria(event_type, payload),
-        after={"outcome": exchange.outcome.value, "status": exchange.status, "duration_ms": duration_ms},
-    )
-    has_ordered = exchange.outcome is Outcome.OK and _order_probe(subscription_id, actor, user)
-    return _shown(ping, exchange, duration_ms, has_ordered)
+    return _shown(ping, exchange, duration_ms)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,12 +144,19 @@ def _prepare(subscription_id: UUID, event_type: str, payload: Payload | None, no
     found = loaded.orders[subscription_id]
     name = f"test_{uuid7().hex}"
     body = payload.body if payload else _sample(subscription_id, event_type, name, now)
+    content_type = payload.content_type if payload else JSON
+    if found.is_cloudevents and content_type != STRUCTURED:
+        told = Told(event_type=event_type, source=source_of(settings.HUB_PUBLIC_URL, PING_SLUG), at=now)
+        body, content_type = (
+            wrap(message_id=name, told=told, body=body, content_type=content_type),
+            STRUCTURED,
+        )
     headers = compose_headers(
         signer=found.signer,
         message_id=name,
         timestamp=int(now.timestamp()),
         body=body,
-        content_type=payload.content_type if payload else JSON,
+        content_type=content_type,
         trace_id=f"{random.getrandbits(128) or 1:032x}",  # noqa: S311 (a name, not a secret)
         span_id=f"{random.getrandbits(64) or 1:016x}",  # noqa: S311 (a name, not a secret)
         attempt=1,
@@ -175,7 +191,7 @@ def _order_probe(subscription_id: UUID, actor: str, user: User | None) -> bool:
     return verdict.is_ordered
 
 
-def _shown(ping: _Ping, exchange: Exchange, duration_ms: int, has_ordered: bool) -> PingAnswer:
+def _shown(ping: _Ping, exchange: Exchange, duration_ms: int) -> PingAnswer:
     own = {name.lower() for name in ping.orders.headers}
     return PingAnswer(
         outcome=exchange.outcome,
@@ -190,5 +206,4 @@ def _shown(ping: _Ping, exchange: Exchange, duration_ms: int, has_ordered: bool)
         response_headers=mask(exchange.response_headers)[0],
         response_body=exchange.response_body,
         is_truncated=exchange.truncated,
-        has_ordered_probe=has_ordered,
     )

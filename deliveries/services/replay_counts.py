@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from deliveries.models import Delivery, Replay, ReplayItem, ReplayLane
-from deliveries.models.replay import ItemState, ReplayState
+from deliveries.models import Delivery, Replay, ReplayItem, ReplayLane, Subscription
+from deliveries.models.replay import ItemState, ReplayState, Verb
+from webhooks.ids import public_id
 
+from .announcements import REPLAY_FINISHED, announce_to
 from .rearming import ACTIVE
 
 ON_ITS_WAY = (
@@ -21,6 +23,7 @@ ON_ITS_WAY = (
 )  # it still has, or had, items to send
 COUNTED = ("admitted", "delivered", "failed", "skipped", "discarded", "returned")
 REASON_LENGTH = 300
+MOST_NAMED = 100  # subscriptions in an announcement
 
 
 def lock(ids: Iterable[UUID]) -> dict[UUID, Replay]:
@@ -40,9 +43,28 @@ def count(replay: Replay, moved: Counter[str], now: datetime) -> None:
     if is_over:
         replay.state, replay.finished_at = ReplayState.FINISHED, now
         ReplayLane.objects.filter(replay=replay, is_done=False).update(is_done=True)
+        if replay.verb == Verb.REPLAY:
+            _announce(replay)
     replay.save(
         update_fields=[*COUNTED, "state", "finished_at", "recent", "stop_reason", "answers"],
     )
+
+
+def _announce(replay: Replay) -> None:
+    """To each subscriber with a lane in it, and to nobody what became of another's."""
+    its = ReplayLane.objects.filter(replay=replay).values("subscription_id")
+    owners: dict[UUID, list[str]] = {}
+    for lane, owner in (
+        Subscription.objects.filter(pk__in=its).order_by("pk").values_list("pk", "subscriber_id")
+    ):
+        owners.setdefault(owner, []).append(public_id("subscription", lane))
+    totals = {name: getattr(replay, name) for name in ("delivered", "failed", "skipped", "discarded")}
+    told = {
+        owner: {"replay": public_id("replay", replay.pk), "subscriptions": lanes[:MOST_NAMED]}
+        | (totals if len(owners) == 1 else {})
+        for owner, lanes in owners.items()
+    }
+    announce_to(kind=REPLAY_FINISHED, told=told, key=replay.pk.hex)
 
 
 def stop(replay: Replay, reason: str) -> None:

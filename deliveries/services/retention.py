@@ -42,7 +42,7 @@ BUDGET_S = 240.0  # one run; what is left waits for the next
 OWED = (DeliveryState.PENDING, DeliveryState.DEAD)
 KEEP_ROLLUPS_DAYS = {60: 2, 900: 8, 3600: 396, 86_400: 396}  # by the width of a slice: the wider, the longer
 KEEP_RECEIPTS_DAYS = 31  # of rollups at the door: pages ask for the last day, people for the last month
-UNROUTED = (EventState.RECEIVED, EventState.QUARANTINED)
+UNROUTED = (EventState.SCHEDULED, EventState.RECEIVED, EventState.QUARANTINED)
 
 
 def drop_expired(*, now: datetime) -> dict[str, int]:

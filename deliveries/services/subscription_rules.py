@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from deliveries.deciders import address, circuit, endurance, matching, request, retry
-from deliveries.models import ClientErrors, Ordering, Subscription
+from deliveries.models import ClientErrors, Format, Ordering, Subscription
 from webhooks.deciders import expressions, standard
 
 from .defaults import circuit_rules_of, schedule_of
@@ -188,6 +188,7 @@ _RULES: dict[str, Callable[[Any], None]] = {
     "retry_jitter": _within(0, 1, "of the delay"),
     "retry_max_age_s": _within(0.001, retry.YEAR_S, "seconds"),
     "client_errors": _one_of(["", *ClientErrors.values]),
+    "format": _one_of(list(Format.values)),
     "ordering": _one_of(list(Ordering.values)),
     "circuit_failure_rate": _within(0.01, 1, "of the attempts"),
     "circuit_min_volume": _within(1, MAX_VOLUME, "attempts"),

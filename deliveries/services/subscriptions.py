@@ -1,6 +1,7 @@
 """Changes what a subscriber wants: each change is checked, recorded, and seen by every router and lane.
 
-The front of all that is done to a subscription; `holds`, `defaults` and `subscription_rules` stand behind it.
+The front of all that is done to a subscription; `holds`, `proof`, `signing_keys`, `defaults` and
+`subscription_rules` stand behind it.
 """
 
 import json
@@ -11,21 +12,20 @@ from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from deliveries.models import Lane, Subscription, SubscriptionSecret
-from webhooks.deciders import standard
 from webhooks.models import Source, Subscriber
 from webhooks.services import audit
 from webhooks.services.versions import Seen, check_seen
 
-from . import subscription_rules
+from . import proof, signing_keys, subscription_rules
 from .defaults import headers_of, schedule_of
 from .holds import Refused, disable, disable_gone, enable, pause, resume
 from .lanes import ring_on_commit, wake_sleeping
+from .signing_keys import Keys
 
 __all__ = [
     "MAX_OVERLAP",
@@ -62,6 +62,8 @@ class Options(TypedDict, total=False):
     event_types: Sequence[str]
     filter: str
     transform: str
+    format: str
+    prove: bool
     headers: Mapping[str, str]
     timeout_s: float | None
     retry_first_s: float | None
@@ -87,7 +89,8 @@ class Options(TypedDict, total=False):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Created:
     subscription: Subscription
-    secret: str  # in the clear, for the one time it is shown
+    secret: str  # in the clear, for the one time it is shown; empty where a public key alone is needed
+    public_key: str = ""
 
 
 def create_subscription(
@@ -96,22 +99,28 @@ def create_subscription(
     actor: str,
     user: User | None = None,
     secret: str = "",
+    signing: str = "",
     **options: Unpack[Options],
 ) -> Created:
-    """Makes the subscription, its lane and its first signing secret together. Raises ValidationError."""
-    subscription = Subscription(subscriber=subscriber)
+    """Makes the subscription, its lane and its first signing keys together. Raises ValidationError.
+
+    A secret that is given decides how it signs: a `whsk_…` signs v1a.
+    """
+    keys = signing_keys.make(secret=secret, signing=signing)
+    subscription = Subscription(subscriber=subscriber, signing=keys.signing)
     changes = _apply(subscription, options)
     subscription_rules.check(subscription, changed=changes.after)
-    plain = _checked_secret(secret)
     with transaction.atomic():
         subscription.save(force_insert=True)
-        Lane.objects.create(subscription=subscription, subscriber=subscriber)
-        _add_secret(subscription, plain)
+        Lane.objects.create(
+            subscription=subscription, subscriber=subscriber, **proof.first_hold(subscription)
+        )
+        signing_keys.add(subscription, keys)
         _touch_routes()
         _record(
             "create", subscription.pk, actor, user, after={"subscriber": subscriber.name, **changes.after}
         )
-    return Created(subscription=subscription, secret=plain)
+    return Created(subscription=subscription, secret=keys.secret, public_key=keys.public_key)
 
 
 def update_subscription(
@@ -137,8 +146,12 @@ def update_subscription(
         changes = _apply(subscription, options)
         if changes.after:
             subscription_rules.check(subscription, changed=changes.after)
-            subscription.save(update_fields=[*changes.after, "updated_at"])
+            if "url" in changes.after:
+                subscription.proved_at = None
+            subscription.save(update_fields=[*changes.after, "proved_at", "updated_at"])
             _touch(subscription_id)
+            if {"url", "prove"} & changes.after.keys():
+                proof.follow(subscription)
             if "ordering" in changes.after:
                 # A lane that slept until its head was due may owe others that are due now.
                 wake_sleeping([subscription_id], timezone.now())
@@ -159,31 +172,37 @@ def rotate_secret(
     user: User | None = None,
     reason: str = "",
     secret: str = "",
+    signing: str = "",
     overlap: timedelta = OVERLAP,
     instead_of: UUID | None = None,
-) -> str:
-    """Adds a signing secret, lets the others sign on for `overlap`, and returns the new one in the clear.
+) -> Keys:
+    """Adds signing keys, lets the others sign on for `overlap`, and returns the new ones in the clear.
 
-    `instead_of` is the newest secret when it was read: raises Refused when there is a newer one.
+    It signs as it did, unless a secret or `signing` says otherwise. `instead_of` is the newest secret when it was
+    read: raises Refused when there is a newer one.
     """
-    plain = _checked_secret(secret)
+    present = Subscription.objects.values_list("signing", flat=True).get(pk=subscription_id)
+    keys = signing_keys.make(secret=secret, signing=signing or ("" if secret else present))
     now = timezone.now()
     with transaction.atomic():
         subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
         live = subscription.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=now))
-        before = {"hints": _hints(live)}
+        before: dict[str, Any] = {"hints": _hints(live)}
         if instead_of is not None and _newest(subscription) != instead_of:
             raise Refused(ROTATED)
         live.filter(Q(expires_at=None) | Q(expires_at__gt=now + overlap)).update(expires_at=now + overlap)
-        if subscription.secrets.filter(expires_at__gt=now).count() >= MAX_LIVE_SECRETS:
+        if subscription.secrets.filter(expires_at__gt=now).count() + keys.count > MAX_LIVE_SECRETS:
             raise Refused(
                 f"{MAX_LIVE_SECRETS} secrets sign already; wait for one to expire, or overlap less."
             )
-        key = _add_secret(subscription, plain)
+        hints = signing_keys.add(subscription, keys)
+        Subscription.objects.filter(pk=subscription_id).update(signing=keys.signing)
         _touch(subscription_id)
-        after = {"hint": key.hint, "overlap_s": overlap.total_seconds()}
+        after: dict[str, Any] = {"hint": hints[-1], "overlap_s": overlap.total_seconds()}
+        if keys.signing != present:
+            before["signing"], after["signing"] = present, keys.signing
         _record("rotate-secret", subscription_id, actor, user, reason, before, after)
-    return plain
+    return keys
 
 
 def end_overlap(*, subscription_id: UUID, actor: str, user: User | None = None, reason: str = "") -> int:
@@ -246,20 +265,6 @@ def _shown(subscription: Subscription, field: str) -> Any:
         return sorted(headers_of(subscription))
     value = getattr(subscription, field)
     return value.slug if isinstance(value, Source) else value
-
-
-def _checked_secret(secret: str) -> str:
-    if not secret:
-        return standard.new_secret()
-    try:
-        subscription_rules.check_secret(secret)
-    except ValueError as error:
-        raise ValidationError({"secret": [str(error)]}) from None
-    return secret
-
-
-def _add_secret(subscription: Subscription, plain: str) -> SubscriptionSecret:
-    return SubscriptionSecret.objects.create(subscription=subscription, sealed=plain, hint=plain[-4:])
 
 
 def _touch(subscription_id: UUID) -> None:

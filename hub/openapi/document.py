@@ -18,6 +18,7 @@ from hub.middleware import POLICY
 from hub.openapi import fields  # noqa: F401 (its classes are found by being there)
 from hub.openapi.operations import COMPONENTS
 from hub.openapi.words import described
+from webhooks.selectors import event_types
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
 
@@ -43,7 +44,7 @@ def document() -> dict[str, Any]:
 
 def webhooks() -> dict[str, Any]:
     """Path items by event type (OpenAPI 3.1, 4.8.1): what subscribers are sent."""
-    return {}
+    return event_types.described()
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,19 @@ def new_secret(random_bytes: Callable[[int], bytes] = entropy.token_bytes) -> st
     return SYMMETRIC + base64.b64encode(random_bytes(SECRET_BYTES)).decode("ascii")
 
 
+def new_private_key(random_bytes: Callable[[int], bytes] = entropy.token_bytes) -> str:
+    """An ed25519 seed, as `whsk_…`."""
+    return PRIVATE + base64.b64encode(random_bytes(SECRET_BYTES)).decode("ascii")
+
+
+def public_key(secret: str) -> str:
+    """`whpk_…` of a private key, empty of a symmetric secret. Raises ValueError."""
+    if not secret.startswith(PRIVATE):
+        return ""
+    raw = Ed25519PrivateKey.from_private_bytes(secret_key(secret)).public_key().public_bytes_raw()
+    return PUBLIC + _encode(raw)
+
+
 def secret_key(secret: str) -> bytes:
     """The key inside a secret: its bytes, or a 32-byte ed25519 seed or public key. Raises ValueError."""
     prefix = next((known for known in (PRIVATE, PUBLIC) if secret.startswith(known)), SYMMETRIC)

@@ -3,6 +3,7 @@
 from .audit import AuditEntry
 from .business_key import BusinessKey
 from .event import Event, EventBody, EventKey, EventState, KeyKind
+from .event_type import EventType, EventTypeState
 from .handshake import Handshake
 from .kept_answer import KeptAnswer
 from .party import ApiKey, Role, Subscriber
@@ -21,6 +22,8 @@ __all__ = [
     "EventBody",
     "EventKey",
     "EventState",
+    "EventType",
+    "EventTypeState",
     "Handshake",
     "KeptAnswer",
     "KeyKind",

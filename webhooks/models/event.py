@@ -7,10 +7,12 @@ from django.utils import timezone
 
 from webhooks.ids import uuid7
 
+from .party import Subscriber
 from .source import Source
 
 
 class EventState(models.TextChoices):
+    SCHEDULED = "scheduled", "Scheduled"  # published for later; no router sees it before its time
     RECEIVED = "received", "Received"  # stored; waits for a router
     ROUTED = "routed", "Routed"  # at least one delivery is owed
     UNMATCHED = "unmatched", "Unmatched"  # no subscription wanted it; kept, so a later one can ask for it
@@ -42,6 +44,19 @@ class Event(models.Model):
     trace_id = models.UUIDField(default=uuid4, help_text="Names the cascade this event belongs to.")
     cause_id = models.UUIDField(null=True, blank=True, help_text="The delivery that caused this event.")
     depth = models.PositiveSmallIntegerField(default=0, help_text="Hops from the cascade's first event.")
+    target = models.ForeignKey(
+        Subscriber,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        help_text="The one subscriber it is for; empty: whoever wants it.",
+    )
+    deliver_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it is to be routed; empty: at once."
+    )
 
     class Meta:
         permissions = [
@@ -51,7 +66,7 @@ class Event(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=EventState.values), name="event_state_known"),
             models.CheckConstraint(
-                condition=models.Q(routed_at__isnull=True, state__in=["received", "quarantined"])
+                condition=models.Q(routed_at__isnull=True, state__in=["scheduled", "received", "quarantined"])
                 | models.Q(routed_at__isnull=False, state__in=["routed", "unmatched"]),
                 name="event_routed_at_once_routed",
             ),
@@ -59,6 +74,10 @@ class Event(models.Model):
         indexes = [
             # Serves the router's sweep: WHERE state = 'received' ORDER BY id.
             models.Index(fields=["id"], name="event_unrouted_idx", condition=models.Q(state="received")),
+            # Serves "whose time has come?", which is asked each second.
+            models.Index(
+                fields=["deliver_at"], name="event_scheduled_idx", condition=models.Q(state="scheduled")
+            ),
             # Serves "this source's latest events".
             models.Index(fields=["source", "id"], name="event_source_idx"),
             # Serves a pasted sender's id.

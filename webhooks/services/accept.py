@@ -19,7 +19,7 @@ from django.utils import timezone
 from webhooks import store
 from webhooks.deciders.schemes import SCHEMES, UnknownScheme
 from webhooks.deciders.verify import Arrival, Refused, Verified
-from webhooks.ids import public_id
+from webhooks.ids import parse_id, public_id
 from webhooks.models import Event, KeyKind, Refusal
 from webhooks.sealing import Unreadable
 
@@ -27,7 +27,7 @@ from . import audit
 from .certificates import CertificateUnavailable
 from .judge import Asked, Part, identified, judge
 from .known_sources import read
-from .publish import PUBLISHED, VERIFIED_BY
+from .publish import PUBLISHED, TARGET, VERIFIED_BY
 from .refuse import QUERY
 
 STALE = ("timestamp-stale", "timestamp-future")
@@ -154,7 +154,11 @@ def _judged(refusal: Refusal, now: datetime, *, any_age: bool) -> list[Part] | R
         return Refused(reason="unavailable", detail=str(error))
     if isinstance(found, Refused):
         return found
-    return [replace(part, fact=replace(part.fact, verified_by=VERIFIED_BY)) for part in found]
+    named = arrival.headers.get(TARGET, "")
+    target = parse_id("subscriber", named) if named else None
+    return [
+        replace(part, fact=replace(part.fact, verified_by=VERIFIED_BY, target_id=target)) for part in found
+    ]
 
 
 def _of_refused(refusal: Refusal, refused: Refused, now: datetime) -> Trial:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from webhooks.deciders.options import with_options
+from webhooks.deciders.own import OWN_SOURCE
 from webhooks.deciders.scheme_columns import Scheme
 from webhooks.deciders.schemes import scheme
 from webhooks.deciders.verify import LiveSecret
@@ -48,10 +49,10 @@ def recall(slug: str) -> KnownSource | None:
 
 
 def load(slug: str) -> KnownSource | None:
-    """Reads the source anew. None, and forgotten, when there is none or it is disabled."""
+    """Reads the source anew. None, and forgotten, when there is none, it is disabled, or it is Weir's own."""
     # PostgreSQL chokes on a NUL.
     found = None if "\0" in slug else Source.objects.filter(slug=slug, is_enabled=True).first()
-    if found is None:
+    if found is None or found.pk == OWN_SOURCE:
         _known.pop(slug, None)
         return None
     # The secrets are read after the revision: should they change in between, the revision tells.

@@ -22,6 +22,7 @@ from webhooks.deciders.verify import check_secret
 from webhooks.models import SecretPurpose, Source, SourceSecret, Subscriber
 
 from . import audit
+from .own_events import check_not_own
 from .versions import Seen, check_seen
 
 
@@ -170,6 +171,7 @@ def version_of(source: Source) -> str:
 
 
 def _locked(source_id: UUID) -> Source:
+    check_not_own(source_id)
     return Source.objects.select_for_update().get(pk=source_id)
 
 

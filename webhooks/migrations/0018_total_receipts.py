@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('webhooks', '0015_bound_refusals_in_bytes'),
+        ('webhooks', '0017_catalogue_event_types'),
     ]
 
     operations = [

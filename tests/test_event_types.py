@@ -1,0 +1,189 @@
+"""The catalogue of event types: what is published must fit its type; what providers send is never asked to."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests import make
+from tests.callers import Caller, browser, with_key
+from webhooks.ids import public_id
+from webhooks.models import AuditEntry, Event, EventType
+
+pytestmark = pytest.mark.django_db
+
+HOME = "/api/v1/event-types"
+EVENTS = "/api/v1/events"
+SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer", "minimum": 1}}}
+
+
+@pytest.fixture
+def caller() -> Caller:
+    make.source("shop")
+    return with_key()
+
+
+def create(caller: Caller, name: str = "order.placed", **more: Any) -> Any:
+    return caller.post(HOME, {"name": name, "schema": SCHEMA, **more})
+
+
+def say(caller: Caller, data: object, event_type: str = "order.placed") -> Any:
+    return caller.post(EVENTS, {"source": "shop", "event_type": event_type, "data": data})
+
+
+def test_a_type_is_made_listed_and_found_by_name_or_id(caller: Caller) -> None:
+    made = create(caller, description="A customer paid.", example={"n": 3})
+    assert made.status_code == 201
+    row = EventType.objects.get()
+    told = made.json()
+    assert (told["id"], told["state"], told["schema"]) == (public_id("eventtype", row.pk), "active", SCHEMA)
+    assert caller.get(HOME).json()["results"] == [told]
+    for name in ("order.placed", told["id"]):
+        assert caller.get(f"{HOME}/{name}").json() == told
+    entry = AuditEntry.objects.get(object_kind="eventtype")
+    assert (entry.verb, entry.after["name"]) == ("create", "order.placed")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"name": "order placed"}, "name"),
+        ({"name": "order.*"}, "name"),
+        ({"name": "weir.order"}, "name"),
+        ({"schema": {"type": "objekt"}}, "schema"),
+        ({"schema": {"$ref": "https://example.com/s.json"}}, "schema"),
+        ({"example": {"n": 0}}, "example"),
+    ],
+)
+def test_what_cannot_be_a_type_is_refused_by_field(caller: Caller, given: dict[str, Any], field: str) -> None:
+    answer = create(caller, **given)
+    assert answer.status_code == 400
+    assert field in json.dumps(answer.json())
+    assert not EventType.objects.exists()
+
+
+def test_a_name_is_taken_once(caller: Caller) -> None:
+    create(caller)
+    assert create(caller).status_code == 400
+    assert EventType.objects.count() == 1
+
+
+def test_what_is_published_must_fit_its_type(caller: Caller) -> None:
+    create(caller)
+    answer = say(caller, {"n": 0})
+    assert answer.status_code == 400
+    assert "data.n: 0 is less than the minimum of 1" in json.dumps(answer.json())
+    assert not Event.objects.exists()
+    assert say(caller, {"n": 1}).status_code == 201
+
+
+def test_in_a_batch_every_flaw_is_told_by_its_place(caller: Caller) -> None:
+    create(caller)
+    events = [{"source": "shop", "event_type": "order.placed", "data": {"n": n}} for n in (1, 0, 2, "x")]
+    events.append({"source": "nobody", "event_type": "order.placed", "data": {"n": 1}})
+    answer = caller.post(f"{EVENTS}/batch", {"events": events})
+    assert answer.status_code == 400
+    assert answer.json()["errors"]["events"] == {
+        "1": {"data": ["data.n: 0 is less than the minimum of 1"]},
+        "3": {"data": ["data.n: 'x' is not of type 'integer'"]},
+        "4": {"source": ["There is no such source."]},
+    }
+    assert not Event.objects.exists()
+
+
+def test_a_new_schema_holds_from_the_next_event_on(caller: Caller) -> None:
+    create(caller)
+    assert say(caller, {"n": 5}).status_code == 201
+    changed = {"schema": {"properties": {"n": {"maximum": 4}}}}
+    assert caller.patch(f"{HOME}/order.placed", changed).status_code == 200
+    assert say(caller, {"n": 5}).status_code == 400
+    assert caller.patch(f"{HOME}/order.placed", {"schema": None}).status_code == 200
+    assert say(caller, "anything").status_code == 201
+
+
+def test_a_name_is_settled_for_good(caller: Caller) -> None:
+    create(caller)
+    assert caller.patch(f"{HOME}/order.placed", {"name": "order.paid"}).status_code == 400
+    assert EventType.objects.get().name == "order.placed"
+
+
+def test_a_deprecated_type_is_published_under_and_its_publishers_are_told(caller: Caller) -> None:
+    create(caller)
+    assert (
+        caller.post(f"{HOME}/order.placed/deprecate", {"reason": "order.paid is better"}).status_code == 200
+    )
+    since = EventType.objects.get().deprecated_at
+    answer = say(caller, {"n": 1})
+    assert answer.status_code == 201
+    assert answer["Deprecation"] == f"@{int(since.timestamp())}"
+    assert answer.json()["deprecated"] == [
+        f"The event type order.placed is deprecated since {since:%Y-%m-%d}."
+    ]
+    batch = {"events": [{"source": "shop", "event_type": "order.placed", "data": {"n": 1}}]}
+    assert "Deprecation" in caller.post(f"{EVENTS}/batch", batch)
+    caller.post(f"{HOME}/order.placed/activate")
+    assert "Deprecation" not in say(caller, {"n": 1})
+
+
+def test_nothing_is_published_under_an_archived_type(caller: Caller) -> None:
+    create(caller)
+    caller.post(f"{HOME}/order.placed/archive")
+    answer = say(caller, {"n": 1})
+    assert answer.status_code == 400
+    assert "This event type is archived" in json.dumps(answer.json())
+    assert not Event.objects.exists()
+    assert caller.get(HOME, {"state": "archived"}).json()["results"][0]["name"] == "order.placed"
+    assert caller.get(HOME, {"state": "active"}).json()["results"] == []
+
+
+def test_a_type_that_is_not_in_the_catalogue_is_taken_unless_the_hub_says_otherwise(
+    caller: Caller, settings: Any
+) -> None:
+    assert say(caller, 1, "user.created").status_code == 201
+    settings.HUB_KNOWN_TYPES_ONLY = True
+    answer = say(caller, 1, "user.created")
+    assert answer.status_code == 400
+    assert "There is no such event type in the catalogue." in json.dumps(answer.json())
+
+
+def test_nobody_publishes_what_only_weir_may_say(caller: Caller) -> None:
+    answer = say(caller, 1, "weir.delivery.dead")
+    assert answer.status_code == 400
+    assert "Types that begin with weir. are Weir's own." in json.dumps(answer.json())
+
+
+def test_what_a_provider_sends_is_not_held_to_the_catalogue(caller: Caller) -> None:
+    create(caller)
+    caller.post(f"{HOME}/order.placed/archive")
+    body = {"event_id": "p1", "event_type": "order.placed", "data": {"n": 0}}
+    assert Client().post("/in/shop", body, content_type="application/json").status_code == 202
+
+
+def test_only_operators_change_the_catalogue_over_the_api() -> None:
+    for role in ("viewer", "publisher"):
+        assert create(with_key(role)).status_code == 403
+    assert not EventType.objects.exists()
+
+
+def test_the_console_makes_and_changes_a_type_and_says_what_is_wrong_beside_the_field() -> None:
+    ada = browser(*(f"webhooks.{verb}_eventtype" for verb in ("view", "add", "change")))
+    home = "/admin/webhooks/eventtype/"
+    form = {
+        "name": "order.placed",
+        "description": "Paid.",
+        "schema": json.dumps(SCHEMA),
+        "example": '{"n": 0}',
+    }
+    refused = ada.post(f"{home}add/", form)
+    assert b"It does not fit the schema. data.n: 0 is less than the minimum of 1" in refused.content
+    assert not EventType.objects.exists()
+    assert ada.post(f"{home}add/", form | {"example": '{"n": 1}'}).status_code == 302
+    row = EventType.objects.get()
+    page = f"{home}{row.pk}/change/"
+    assert ada.post(page, form | {"example": "", "schema": "", "state": "deprecated"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.state, row.schema, row.example) == ("deprecated", None, None)
+    verbs = AuditEntry.objects.filter(object_kind="eventtype").order_by("pk").values_list("verb", flat=True)
+    assert list(verbs) == ["create", "update", "deprecate"]
+    assert b"Deprecated" in ada.get(home).content

@@ -1,0 +1,122 @@
+"""A schema is read within limits, and what does not fit it is told by its place. Nothing is ever fetched."""
+
+import time
+from typing import Any
+
+import pytest
+
+from webhooks.deciders.schemas import MAX_DEPTH, MAX_SIZE, MOST_FLAWS, read_schema
+
+ORDER = {
+    "type": "object",
+    "required": ["id", "items"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]+$"},
+        "items": {"type": "array", "items": {"$ref": "#/$defs/item"}},
+    },
+    "$defs": {"item": {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "flaws"),
+    [
+        ({"id": "ORD-7", "items": [{"price": 1}]}, []),
+        ([], ["data: [] is not of type 'object'"]),
+        ({"id": "ORD-7"}, ["data: 'items' is a required property"]),
+        (
+            {"id": "ORD-7", "items": [{"price": 1}, {"price": -1}, {"price": "x"}]},
+            [
+                "data.items[1].price: -1 is less than the minimum of 0",
+                "data.items[2].price: 'x' is not of type 'number'",
+            ],
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_by_its_place(value: object, flaws: list[str]) -> None:
+    assert read_schema(ORDER).flaws(value) == flaws
+
+
+@pytest.mark.parametrize(
+    ("schema", "sentence"),
+    [
+        ([], 'A schema is a JSON object, such as {"type": "object"}.'),
+        ({"type": "objekt"}, "This is no JSON Schema, at /type"),
+        ({"properties": {"a": {"minimum": "1"}}}, "This is no JSON Schema, at /properties/a/minimum"),
+        ({"$schema": "https://example.com/mine"}, "The $schema must name draft 2020-12, 2019-09 or 07"),
+        ({"$ref": "https://example.com/schema.json"}, "it may refer to parts of itself only"),
+        ({"$ref": "file:///etc/passwd"}, "it may refer to parts of itself only"),
+        ({"allOf": [{"$dynamicRef": "other.json#x"}]}, "it may refer to parts of itself only"),
+        ({"$ref": "#/$defs/nothing"}, "The schema refers to #/$defs/nothing, which it does not have."),
+        (
+            {"properties": {"a": {"$id": "https://example.com/a"}}},
+            "Only the schema as a whole may have an $id.",
+        ),
+        ({"pattern": "("}, "is not a regular expression"),
+        ({"pattern": "^(a+)+$"}, "repeats what repeats"),
+        ({"pattern": "^(?:[a-z]*x)*$"}, "repeats what repeats"),
+        ({"patternProperties": {"(x{2,})*": {}}}, "repeats what repeats"),
+        ({"pattern": "a" * 501}, "A pattern has at most 500 characters."),
+        ({"description": "x" * MAX_SIZE}, "The schema has more than 65,536 bytes."),
+    ],
+)
+def test_what_is_no_schema_of_ours_is_refused_in_a_sentence(schema: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_schema(schema)
+    assert sentence in str(caught.value)
+
+
+def test_a_schema_is_only_so_deep() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(MAX_DEPTH + 1):
+        schema = {"not": schema}
+    with pytest.raises(ValueError, match="nested more than 64 levels deep"):
+        read_schema(schema)
+
+
+@pytest.mark.parametrize("pattern", [r"^[a-z+*]+$", r"(\(a\+\)|b)+", r"^\d{3}(-\d{2})*$", r"[^)(+]*"])
+def test_patterns_that_only_look_like_a_repeat_in_a_repeat_are_fine(pattern: str) -> None:
+    assert read_schema({"pattern": pattern}).text
+
+
+@pytest.mark.parametrize(
+    "draft", ["", "http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2019-09/schema"]
+)
+def test_older_drafts_are_read_as_what_they_are(draft: str) -> None:
+    schema: dict[str, Any] = {"$ref": "#/definitions/text", "definitions": {"text": {"type": "string"}}}
+    schema |= {"$schema": draft} if draft else {}
+    assert read_schema(schema).flaws(1) == ["data: 1 is not of type 'string'"]
+
+
+def test_no_more_than_ten_flaws_are_told() -> None:
+    assert len(read_schema({"items": {"type": "string"}}).flaws(list(range(100)))) == MOST_FLAWS
+
+
+def test_a_flaw_that_quotes_a_long_value_is_cut() -> None:
+    (flaw,) = read_schema({"type": "number"}).flaws("x" * 1_000)
+    assert len(flaw) == len("data: ") + 200
+
+
+def test_what_would_take_for_ever_is_given_up() -> None:
+    either = {"required": ["z"], "properties": {"a": {"$ref": "#/$defs/n"}}}
+    schema = read_schema({"$ref": "#/$defs/n", "$defs": {"n": {"anyOf": [either, either]}}})
+    value: dict[str, Any] = {}
+    for _ in range(40):
+        value = {"a": value}
+    began_at = time.monotonic()
+    assert schema.flaws(value) == ["data: It takes too much work to hold this against its schema."]
+    assert time.monotonic() - began_at < 20
+
+
+def test_what_refers_to_itself_without_end_and_what_is_too_deep_are_told() -> None:
+    told = ["data: It is nested too deeply to be held against its schema."]
+    assert read_schema({"$ref": "#"}).flaws(1) == told
+    value: dict[str, Any] = {}
+    for _ in range(900):
+        value = {"a": value}
+    assert read_schema({"properties": {"a": {"$ref": "#"}}}).flaws(value) == told
+
+
+def test_a_long_text_is_held_against_no_pattern() -> None:
+    schema = read_schema({"pattern": "^a*a*a*$"})
+    assert schema.flaws("a" * 2_001) == ["data: A text held against a pattern has at most 2,000 characters"]
