@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from deliveries.models import Attempt, DeadLetter, Delivery, Issue, Notice, Replay, Subscription
 from webhooks.ids import PREFIXES, parse_id, public_id
-from webhooks.models import ApiKey, Event, Refusal, Source, Subscriber
+from webhooks.models import ApiKey, Event, EventType, Refusal, Source, Subscriber
 
 MODELS: dict[str, type[Model]] = {
     "source": Source,
@@ -27,6 +27,7 @@ MODELS: dict[str, type[Model]] = {
     "apikey": ApiKey,
     "subscription": Subscription,
     "delivery": Delivery,
+    "eventtype": EventType,
     "attempt": Attempt,
     "deadletter": DeadLetter,
     "issue": Issue,
