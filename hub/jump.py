@@ -28,7 +28,7 @@ from deliveries.models import (
     Subscription,
 )
 from webhooks.ids import PREFIXES, parse_id, public_id
-from webhooks.models import ApiKey, Event, Refusal, Source, Subscriber
+from webhooks.models import ApiKey, Event, EventType, Refusal, Source, Subscriber
 
 MODELS: dict[str, type[Model]] = {
     "source": Source,
@@ -38,6 +38,7 @@ MODELS: dict[str, type[Model]] = {
     "apikey": ApiKey,
     "subscription": Subscription,
     "delivery": Delivery,
+    "eventtype": EventType,
     "attempt": Attempt,
     "deadletter": DeadLetter,
     "issue": Issue,

@@ -26,7 +26,7 @@ from hub import jump
 from tests import alerting, make
 from tests.callers import browser
 from webhooks.ids import PREFIXES, public_id, uuid7
-from webhooks.models import ApiKey, Event, Refusal, Source, Subscriber
+from webhooks.models import ApiKey, Event, EventType, Refusal, Source, Subscriber
 from webhooks.services.keys import create_api_key
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +56,7 @@ def one_of_each(delivery: Delivery) -> dict[str, Model]:
     return {
         "source": delivery.source,
         "event": delivery.event,
+        "eventtype": EventType.objects.create(name="order.placed"),
         "refusal": Refusal.objects.create(source=delivery.source, reason="too-large", headers=[], body=b""),
         "subscriber": to.subscriber,
         "apikey": key,
@@ -77,8 +78,8 @@ def one_of_each(delivery: Delivery) -> dict[str, Model]:
 def test_every_prefix_has_its_model() -> None:
     assert set(jump.MODELS) == set(PREFIXES)
     assert set(jump.MODELS.values()) == {
-        Alert, AlertChannel, AlertRule, ApiKey, Attempt, DeadLetter, Delivery, Event, Issue, Notice, Refusal, Replay,
-        Source, Subscriber, Subscription,
+        Alert, AlertChannel, AlertRule, ApiKey, Attempt, DeadLetter, Delivery, Event, EventType, Issue, Notice, Refusal,
+        Replay, Source, Subscriber, Subscription,
     }  # fmt: skip
 
 
