@@ -118,6 +118,22 @@ class TestTheLife:
         [line] = [line for line in lines(capfd) if line["message"] == "discarded"]
         assert (line["actor"], line["delivery_id"]) == ("ada", public_id("delivery", delivery.pk))
 
+    @pytest.mark.parametrize(("level", "expected"), [("debug", 2), ("info", 1)])
+    def test_what_goes_well_at_the_first_try_is_told_at_debug_alone(
+        self, capfd: Capture, settings, level: str, expected: int
+    ) -> None:
+        settings.HUB_LOG_LEVEL = level
+        story.use(logs.stories())
+        with Endpoint(answers(204)) as endpoint:
+            lane = make.subscription(endpoint.url)
+            make.delivery(lane)
+            late = make.delivery(lane, attempts=1, phase=1)
+            with dispatchers():
+                until(is_settled)
+        found = [line for line in lines(capfd) if line["message"] == "delivered"]
+        assert len(found) == expected
+        assert public_id("delivery", late.pk) in {line["delivery_id"] for line in found}
+
     def test_a_version_that_comes_too_late_is_told_as_superseded(self, capfd: Capture) -> None:
         make.subscription(latest_only=True)
         for version in (2, 1):

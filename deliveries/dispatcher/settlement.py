@@ -135,14 +135,23 @@ _STEPS = {"delivered": "delivered", "pending": "failed", "dead": "dead", "supers
 
 
 def _tell(results: Sequence[Result]) -> None:
-    """Once it is committed, what came of each."""
+    """Once it is committed, what came of each.
+
+    What went well at the first try is told at `debug` alone: it is nearly all, and a line for each cost a dispatcher
+    some 8 % of its time (measured: 405 µs a delivery, not 357).
+    """
     if not story.is_told():
         return
+    tells_all = story.is_told(story.DEBUG)
     for result in results:
         row, decision = result.job.row, result.decision
+        level = story.DEBUG if decision.state == "delivered" and not row.attempts else story.INFO
+        if level == story.DEBUG and not tells_all:
+            continue
         made = result if isinstance(result, Tried) else None
         story.tell(
             _STEPS[decision.state],
+            level=level,
             event_id=row.event_id,
             delivery_id=row.delivery_id,
             subscription_id=row.lane_id,
