@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from deliveries.api.alerts import AlertDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
+from deliveries.api.issues import IssueDoor
 from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
 from webhooks.batch_api import EventBatchDoor
@@ -21,6 +22,7 @@ router.register("events", EventDoor, basename="event")
 router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
 router.register("alerts", AlertDoor, basename="alert")
+router.register("issues", IssueDoor, basename="issue")
 
 urlpatterns = router.urls
 
