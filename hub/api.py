@@ -4,6 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from deliveries.api.alerts import AlertDoor
+from deliveries.api.attempts import AttemptDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
 from deliveries.api.issues import IssueDoor
@@ -22,6 +23,7 @@ router.register("events", EventDoor, basename="event")
 router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
 router.register("alerts", AlertDoor, basename="alert")
+router.register("deliveries/(?P<delivery_pk>[^/]+)/attempts", AttemptDoor, basename="attempt")
 router.register("issues", IssueDoor, basename="issue")
 
 urlpatterns = router.urls
