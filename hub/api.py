@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from deliveries.api.alerts import AlertDoor
 from deliveries.api.attempts import AttemptDoor
+from deliveries.api.dead_letters import DeadLetterDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
 from deliveries.api.issues import IssueDoor
@@ -24,6 +25,7 @@ router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
 router.register("alerts", AlertDoor, basename="alert")
 router.register("deliveries/(?P<delivery_pk>[^/]+)/attempts", AttemptDoor, basename="attempt")
+router.register("dead-letters", DeadLetterDoor, basename="dead-letter")
 router.register("issues", IssueDoor, basename="issue")
 
 urlpatterns = router.urls
