@@ -9,6 +9,7 @@ from deliveries.api.dead_letters import DeadLetterDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
 from deliveries.api.issues import IssueDoor
+from deliveries.api.replays import ReplayDoor
 from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
 from webhooks.batch_api import EventBatchDoor
@@ -27,6 +28,7 @@ router.register("alerts", AlertDoor, basename="alert")
 router.register("deliveries/(?P<delivery_pk>[^/]+)/attempts", AttemptDoor, basename="attempt")
 router.register("dead-letters", DeadLetterDoor, basename="dead-letter")
 router.register("issues", IssueDoor, basename="issue")
+router.register("replays", ReplayDoor, basename="replay")
 
 urlpatterns = router.urls
 
