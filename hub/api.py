@@ -10,6 +10,7 @@ from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
 from deliveries.api.issues import IssueDoor
 from deliveries.api.replays import ReplayDoor
+from deliveries.api.stats import StatsDoor
 from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
 from webhooks.batch_api import EventBatchDoor
@@ -29,6 +30,7 @@ router.register("deliveries/(?P<delivery_pk>[^/]+)/attempts", AttemptDoor, basen
 router.register("dead-letters", DeadLetterDoor, basename="dead-letter")
 router.register("issues", IssueDoor, basename="issue")
 router.register("replays", ReplayDoor, basename="replay")
+router.register("stats", StatsDoor, basename="stats")
 
 urlpatterns = router.urls
 
