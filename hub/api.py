@@ -15,6 +15,7 @@ from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
 from webhooks.batch_api import EventBatchDoor
 from webhooks.event_type_api import EventTypeDoor
+from webhooks.refusal_api import RefusalDoor
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
@@ -30,6 +31,7 @@ router.register("deliveries/(?P<delivery_pk>[^/]+)/attempts", AttemptDoor, basen
 router.register("dead-letters", DeadLetterDoor, basename="dead-letter")
 router.register("issues", IssueDoor, basename="issue")
 router.register("replays", ReplayDoor, basename="replay")
+router.register("refusals", RefusalDoor, basename="refusal")
 router.register("stats", StatsDoor, basename="stats")
 
 urlpatterns = router.urls
