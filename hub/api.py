@@ -15,6 +15,7 @@ from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
 from webhooks.batch_api import EventBatchDoor
 from webhooks.event_type_api import EventTypeDoor
+from webhooks.key_api import ApiKeyDoor
 from webhooks.refusal_api import RefusalDoor
 
 router = SimpleRouter()
@@ -33,6 +34,7 @@ router.register("issues", IssueDoor, basename="issue")
 router.register("replays", ReplayDoor, basename="replay")
 router.register("refusals", RefusalDoor, basename="refusal")
 router.register("stats", StatsDoor, basename="stats")
+router.register("api-keys", ApiKeyDoor, basename="api-key")
 
 urlpatterns = router.urls
 
