@@ -26,7 +26,7 @@ USUAL = (
     "pages",
 )
 ONCE = ("simulate", "verify")  # use no database
-LONG = ("soak_kill",)
+LONG = ("api", "soak_kill")
 NOTHING = "no database"
 
 
@@ -65,12 +65,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds of each (3, quick 1); the table shows medians")
     parser.add_argument("--on", action="append", choices=DATABASES, help="only on this database")
     parser.add_argument(
-        "--seeded", metavar="URL", help="a database that `manage.py seed` filled, for pages to look at again"
+        "--seeded",
+        metavar="URL",
+        help="a database that `manage.py seed` filled, for pages or api to look at again",
     )
     parser.add_argument("--markdown", action="store_true", help="prints the table as Markdown")
     wish = parser.parse_args()
-    if wish.seeded and wish.benches != ["pages"]:
-        parser.error("--seeded is for pages alone: the others empty their database.")
+    if wish.seeded and wish.benches not in (["pages"], ["api"]):
+        parser.error("--seeded is for pages or api alone: the others empty their database.")
     if unknown := set(wish.benches) - {*USUAL, *ONCE, *LONG}:
         parser.error(f"There is no bench called {', '.join(sorted(unknown))}.")
     if wish.seeded:

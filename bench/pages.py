@@ -7,26 +7,21 @@ the time before: what a page caches, it has to find anew.
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import BytesIO
-from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 
 from bench import freeze
+from bench.asking import ask
 from bench.extent import Extent
 from bench.figures import Figure
-from bench.stage import BenchFailed
 from bench.visit import Page, addresses
 from deliveries.models import Delivery
 from deliveries.services.depths import sample
-from hub.wsgi import application
 
 DELIVERIES, QUICK = 1_000_000, 50_000
 SEED_S = 300
@@ -38,7 +33,7 @@ ROLE = "Lead"  # sees everything an operator works with
 def run(extent: Extent) -> Iterator[Figure]:
     count = extent.size(DELIVERIES, quick=QUICK)
     if not Delivery.objects.order_by("pk").values_list("pk", flat=True)[:1]:
-        yield _seeded(count)
+        yield seeded(count)
     sample(datetime.now(UTC))
     user = _somebody()
     try:
@@ -48,11 +43,11 @@ def run(extent: Extent) -> Iterator[Figure]:
         user.delete()
 
 
-def _seeded(count: int) -> Figure:
+def seeded(count: int, bench: str = "pages") -> Figure:
     began_at = time.monotonic()
     call_command("seed", deliveries=count, stdout=sys.stderr)
     what = f"making a month of {count:,} deliveries"
-    return Figure(bench="pages", what=what, values=(time.monotonic() - began_at,), unit="s", at_most=SEED_S)
+    return Figure(bench=bench, what=what, values=(time.monotonic() - began_at,), unit="s", at_most=SEED_S)
 
 
 def _measured(extent: Extent, cookie: str) -> Iterator[Figure]:
@@ -60,40 +55,15 @@ def _measured(extent: Extent, cookie: str) -> Iterator[Figure]:
     visits = list(addresses())
     times: dict[Page, list[float]] = {page: [] for page, _ in visits}
     for page, address in visits:  # once unmeasured: templates are read, and connections made
-        sizes[page.what] = _ask(address, cookie)[1] / 1_000
+        sizes[page.what] = len(ask(address, HTTP_COOKIE=cookie)[1]) / 1_000
     for _ in extent.each_round("pages"):
         for page, address in visits:
-            times[page] += [_ask(address, cookie)[0] for _ in range(TIMES)]
+            times[page] += [ask(address, HTTP_COOKIE=cookie)[0] for _ in range(TIMES)]
     for page, values in times.items():
         yield Figure(bench="pages", what=page.what, values=tuple(values), unit="ms", at_most=page.at_most)
     largest = max(sizes, key=sizes.__getitem__)
     what = f"the largest page as HTML ({largest})"
     yield Figure(bench="pages", what=what, values=(sizes[largest],), unit="KB", at_most=LARGEST_KB)
-
-
-def _ask(address: str, cookie: str) -> tuple[float, int]:
-    """Milliseconds until all of it is made, and its size in bytes."""
-    cache.clear()
-    path, _, query = address.partition("?")
-    environ: dict[str, object] = {"PATH_INFO": path, "QUERY_STRING": query, "HTTP_COOKIE": cookie}
-    environ |= {"HTTP_HOST": "127.0.0.1", "REQUEST_METHOD": "GET", "wsgi.input": BytesIO()}
-    setup_testing_defaults(environ)
-    told: list[str] = []
-
-    def start(
-        status: str, headers: list[tuple[str, str]], problem: Any = None, /
-    ) -> Callable[[bytes], object]:
-        told.append(status)
-        return lambda part: None
-
-    began_at = time.perf_counter()
-    answer = application(environ, start)
-    size = sum(len(part) for part in answer)
-    took_ms = (time.perf_counter() - began_at) * 1_000
-    answer.close()
-    if not told[0].startswith("200"):
-        raise BenchFailed(f"{address} was answered {told[0]}.")
-    return took_ms, size
 
 
 def _somebody() -> User:

@@ -16,6 +16,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 
 from bench import (  # noqa: E402
+    api,
     contain,
     deliver,
     fanout,
@@ -34,6 +35,7 @@ from bench.extent import Extent  # noqa: E402
 from bench.stage import BenchFailed  # noqa: E402
 
 BENCHES = {
+    "api": api.run,
     "deliver": deliver.run,
     "receive": receive.run,
     "latency": latency.run,

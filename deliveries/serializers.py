@@ -27,11 +27,17 @@ from deliveries.services.defaults import (
 )
 from deliveries.services.ping import PingAnswer
 from deliveries.services.subscriptions import MAX_OVERLAP
+from webhooks.deciders.redaction import mask_body
 from webhooks.models import Source, Subscriber
 from webhooks.rest import MadeBetween, PublicId, Strict
-from webhooks.serializers import BySlug, EventWhole, OwnSubscriber, SecretHint
+from webhooks.serializers import BySlug, EventWhole, GivenReason, OwnSubscriber, SecretHint
 
 EXCERPT = 2_000  # characters of a response: enough to read an error, small enough to list with every attempt
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of a body as text, and no secret that a provider keeps inside it."""
+    return mask_body(body[: 4 * EXCERPT]).decode(errors="replace")[:EXCERPT]
 
 
 def _number(**kwargs: Any) -> serializers.FloatField:
@@ -197,11 +203,7 @@ class SubscriptionOrdered(SubscriptionBody):
     detail = serializers.CharField(read_only=True)
 
 
-class Reason(Strict):
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=500)
-
-
-class Rotation(Reason):
+class Rotation(GivenReason):
     secret = serializers.CharField(required=False, max_length=200)
     signing = serializers.ChoiceField(
         choices=Signing.choices,
@@ -238,7 +240,7 @@ class AttemptBody(serializers.Serializer[Attempt]):
     def get_response(self, attempt: Attempt) -> str | None:
         if not hasattr(attempt, "exchange"):
             return None
-        return bytes(attempt.exchange.response_body)[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT]
+        return excerpt(bytes(attempt.exchange.response_body))
 
 
 class PingBody(serializers.Serializer[PingAnswer]):

@@ -98,7 +98,8 @@ def _subscription(
     if any(found[name] != value for name, value in manner.items()):
         api.patch(path, manner)
     if not _is_live(secret, found):
-        api.post(f"{path}/rotate-secret", {"secret": secret, "overlap_s": 0})
+        reason = "The demo's service has another secret now."
+        api.post(f"{path}/rotate-secret", {"reason": reason, "secret": secret, "overlap_s": 0})
     return str(found["id"])
 
 

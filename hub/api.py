@@ -4,12 +4,19 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from deliveries.api.alerts import AlertDoor
+from deliveries.api.attempts import AttemptDoor
+from deliveries.api.dead_letters import DeadLetterDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
+from deliveries.api.issues import IssueDoor
+from deliveries.api.replays import ReplayDoor
+from deliveries.api.stats import StatsDoor
 from deliveries.api.subscriptions import SubscriptionDoor
 from webhooks.api import SourceDoor, SubscriberDoor
 from webhooks.batch_api import EventBatchDoor
 from webhooks.event_type_api import EventTypeDoor
+from webhooks.key_api import ApiKeyDoor
+from webhooks.refusal_api import RefusalDoor
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
@@ -21,6 +28,13 @@ router.register("events", EventDoor, basename="event")
 router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
 router.register("alerts", AlertDoor, basename="alert")
+router.register("deliveries/(?P<delivery_pk>[^/]+)/attempts", AttemptDoor, basename="attempt")
+router.register("dead-letters", DeadLetterDoor, basename="dead-letter")
+router.register("issues", IssueDoor, basename="issue")
+router.register("replays", ReplayDoor, basename="replay")
+router.register("refusals", RefusalDoor, basename="refusal")
+router.register("stats", StatsDoor, basename="stats")
+router.register("api-keys", ApiKeyDoor, basename="api-key")
 
 urlpatterns = router.urls
 

@@ -135,7 +135,7 @@ def test_replaying_what_is_pending_is_a_conflict_in_a_sentence(caller: Caller) -
 
 def test_a_delivery_that_need_not_arrive_is_discarded(caller: Caller) -> None:
     delivery = make.delivery(make.subscription())
-    answers = [caller.post(f"{HOME}/{name_of(delivery)}/discard") for _ in range(2)]
+    answers = [caller.post(f"{HOME}/{name_of(delivery)}/discard", {"reason": "x"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 409]
     assert answers[1].json()["detail"] == "It is discarded, so there is nothing to discard."
 

@@ -204,7 +204,7 @@ def test_pause_resume_disable_and_enable(caller: Caller) -> None:
 
 def test_resuming_what_is_disabled_is_a_conflict(caller: Caller) -> None:
     made = create(caller)
-    caller.post(f"{HOME}/{made['id']}/disable")
+    caller.post(f"{HOME}/{made['id']}/disable", {"reason": "night"})
     answer = caller.post(f"{HOME}/{made['id']}/resume")
     assert answer.status_code == 409
     assert answer.json()["detail"] == "This subscription is disabled; resume does not apply to it."
@@ -213,7 +213,7 @@ def test_resuming_what_is_disabled_is_a_conflict(caller: Caller) -> None:
 def test_rotation_shows_the_new_secret_once_and_keeps_the_old_for_the_overlap(caller: Caller) -> None:
     made = create(caller)
     before = make.now()
-    turned = caller.post(f"{HOME}/{made['id']}/rotate-secret", {"overlap_s": 60}).json()
+    turned = caller.post(f"{HOME}/{made['id']}/rotate-secret", {"overlap_s": 60, "reason": "leaked"}).json()
     assert turned["secret"] != made["secret"]
     old = Subscription.objects.get().secrets.get(hint=made["secret"][-4:])
     assert old.expires_at is not None
@@ -223,7 +223,7 @@ def test_rotation_shows_the_new_secret_once_and_keeps_the_old_for_the_overlap(ca
 @pytest.mark.parametrize("overlap", [-1, 10**12, 1e300, "nan", "inf", "x"])
 def test_an_absurd_overlap_is_refused(caller: Caller, overlap: Any) -> None:
     made = create(caller)
-    answer = caller.post(f"{HOME}/{made['id']}/rotate-secret", {"overlap_s": overlap})
+    answer = caller.post(f"{HOME}/{made['id']}/rotate-secret", {"overlap_s": overlap, "reason": "leaked"})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["overlap_s"])
     assert Subscription.objects.get().secrets.count() == 1
 

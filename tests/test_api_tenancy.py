@@ -118,7 +118,7 @@ def test_a_subscriber_changes_pauses_resumes_and_rotates_its_own(mine: Tenant) -
         mine.caller.patch(home, {"window": 3}),
         mine.caller.post(f"{home}/pause"),
         mine.caller.post(f"{home}/resume"),
-        mine.caller.post(f"{home}/rotate-secret"),
+        mine.caller.post(f"{home}/rotate-secret", {"reason": "leaked"}),
     ]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200]
 

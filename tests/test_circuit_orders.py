@@ -201,7 +201,7 @@ def test_over_rest_an_order_is_accepted_and_shown_until_it_is_done(name: str) ->
 
 def test_over_rest_nothing_to_do_is_200_and_nonsense_409() -> None:
     to = lane(circuit="closed")
-    answer = rest("reset", to)
+    answer = rest("reset", to, reason="drill")
     assert (answer.status_code, answer.json()["detail"]) == (200, "Its circuit is closed already.")
     answer = rest("probe", to)
     assert answer.status_code == 409

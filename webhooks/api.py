@@ -89,7 +89,7 @@ class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
 
     def get_queryset(self) -> QuerySet[Event]:
         events = super().get_queryset()
-        return events if self.action == "list" else events.select_related("content")
+        return events.select_related("content") if self.action == "retrieve" else events
 
     def get_serializer_class(self) -> type[EventBrief]:
         return EventBrief if self.action == "list" else EventWhole

@@ -15,6 +15,22 @@ from webhooks.models import Event, Source, Subscriber
 from webhooks.rest import ById, PublicId, Strict, holder_of
 
 
+class Reason(Strict):
+    reason = serializers.CharField(
+        required=False, allow_blank=True, max_length=500, help_text="Why; it is kept in the audit."
+    )
+
+
+class GivenReason(Strict):
+    """Of an act that the console does not carry out without a reason, either."""
+
+    reason = serializers.CharField(
+        max_length=500,
+        help_text="Why; it is kept in the audit. Needed.",
+        error_messages=dict.fromkeys(("required", "blank", "null"), "Say why: a reason is needed."),
+    )
+
+
 class BySlug(ById):
     """A source, by its slug or its public id; shown as its slug."""
 

@@ -1,6 +1,6 @@
 """What one delivery's page shows: what happened, why, and what was sent and answered. It changes nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -214,17 +214,11 @@ def _shown_attempt(
 
 
 def _answer(exchange: Exchange, wish: Wish, body: bytes | None) -> dict[str, Any]:
-    request = _pairs(exchange.request_headers)
+    request = story.pairs_of(exchange.request_headers)
     got: ShownBody = show(bytes(exchange.response_body), whole=wish.whole, raw=wish.raw)
     return {
         "request_headers": request,
-        "response_headers": _pairs(exchange.response_headers),
+        "response_headers": story.pairs_of(exchange.response_headers),
         "got": got,
         "curl": curl(url=exchange.url, headers=request, body=body),
     }
-
-
-def _pairs(headers: Any) -> list[tuple[str, str]]:
-    """Stored as an object or as pairs."""
-    each: Iterable[Any] = headers.items() if isinstance(headers, dict) else headers
-    return [(str(name), str(value)) for name, value in each]

@@ -16,7 +16,7 @@ from deliveries.deciders import replaying
 from deliveries.deciders.delivery_address import to_params, to_url
 from deliveries.deciders.delivery_words import SINCE_WORDS, chips
 from deliveries.deciders.list_query import SINCE
-from deliveries.deciders.replay_choice import PRESET_WORDS, Choice, Preset, options_of, read
+from deliveries.deciders.replay_choice import LEFT_OUT, PRESET_WORDS, Choice, Preset, options_of, read
 from deliveries.models import Replay
 from deliveries.models.replay import Verb
 from deliveries.selectors.never_attempted import TooMany, without_subscription
@@ -26,7 +26,7 @@ from deliveries.services import bulk_discards, replays
 from webhooks.history_admin import History, who
 
 from .delivery_list import subscriptions
-from .replay_words import LEFT_OUT, failures_of, noun, title
+from .replay_words import failures_of, noun, title
 
 SEEN_FOR: Final = timedelta(hours=1)  # a form older than that is asked again
 MAY: Final = {Verb.REPLAY: "deliveries.bulk_replay", Verb.DISCARD: "deliveries.discard_delivery"}

@@ -1,7 +1,7 @@
 """How a replay is said to people: its title, its criteria, its failures, what it leaves out. It reads only names."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from deliveries.deciders.delivery_address import parse
@@ -12,20 +12,6 @@ from deliveries.deciders.outcome import Outcome
 from deliveries.deciders.replay_choice import PRESET_WORDS, Choice
 from deliveries.models import Replay
 from deliveries.selectors.replay_estimate import Estimate
-
-LEFT_OUT: Final[dict[str, str]] = {
-    "chosen": "Chosen by another replay that is not over",
-    "disabled": "Subscription disabled",
-    "held": "Subscription paused, or its circuit is not closed",
-    "outdated": "A newer version is known, and only the latest is wanted",
-    "empty": "Payload past retention",
-    "overtaken": "Not the newest event of its object",
-    "owed": "Still owed: these go by themselves",
-    "delivered": "Delivered; choose that status to send them again",
-    "discarded": "Discarded; choose that status to send them after all",
-    "superseded": "Superseded; choose that status to send them after all",
-    "delivered since": "Delivered meanwhile by another replay",
-}
 
 
 def failure_words(outcome: str, status: int | None) -> str:

@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, reverse
 
 from deliveries.deciders.delivery_signs import duration, response_tag
+from deliveries.deciders.replay_choice import LEFT_OUT
 from deliveries.models import Delivery, Replay
 from deliveries.models.replay import ReplayState, Verb
 from deliveries.selectors.replay_progress import Progress, lanes_of
@@ -23,7 +24,7 @@ from webhooks.ids import parse_id, public_id
 
 from .delivery_list import subscriptions
 from .replay_prepare import MAY, MAY_EXCEED, Preparing
-from .replay_words import LEFT_OUT, criteria_words, failure_words, short_title
+from .replay_words import criteria_words, failure_words, short_title
 
 PAGE = 50
 

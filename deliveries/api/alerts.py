@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from deliveries.models import Alert, Mute, Severity
 from deliveries.selectors.alert_pages import mute_of, mutes_now
-from deliveries.serializers import Reason
 from deliveries.services import alert_acts
 from webhooks.rest import Conflict, Door, Filters, PublicId, Strict
+from webhooks.serializers import Reason
 
 STATES = ("open", "closed")
 

@@ -1,4 +1,4 @@
-"""The door of deliveries: read with their attempts, sent again or discarded one at a time."""
+"""The door of deliveries: read with their attempts, sent again, cancelled or discarded one at a time."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,10 @@ from rest_framework.response import Response
 from deliveries.models import Attempt, Delivery
 from deliveries.selectors.delivery_filters import Column
 from deliveries.selectors.subscription_list import subscriptions_of
-from deliveries.serializers import DeliveryBrief, DeliveryOrdered, DeliveryWhole, Reason
-from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
-from webhooks.rest import LOOKS, Conflict, Door
+from deliveries.serializers import DeliveryBrief, DeliveryOrdered, DeliveryWhole
+from deliveries.services.replay import ReplayVerdict, cancel_delivery, discard_delivery, replay_delivery
+from webhooks.rest import LOOKS, Conflict, Door, Strict
+from webhooks.serializers import GivenReason, Reason
 
 from .filters import DeliveryFilters
 from .lists import Queried, among
@@ -48,17 +49,26 @@ class DeliveryDoor(Queried[Delivery], ListModelMixin, RetrieveModelMixin, Door[D
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: str) -> Response:
         """Send a delivery again. A fresh budget of attempts begins; the attempts made so far are kept."""
-        return self._order(replay_delivery)
+        return self._order(replay_delivery, Reason)
 
-    @extend_schema(request=Reason, responses={202: DeliveryOrdered})
+    @extend_schema(request=GivenReason, responses={202: DeliveryOrdered})
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str) -> Response:
-        """Discard a delivery. It need not arrive, and is not attempted any more."""
-        return self._order(discard_delivery)
+        """Discard a delivery. One that is pending or dead need not arrive; it is kept, as discarded."""
+        return self._order(discard_delivery, GivenReason)
 
-    def _order(self, service: Callable[..., ReplayVerdict]) -> Response:
+    @extend_schema(request=GivenReason, responses={202: DeliveryOrdered})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Cancel a delivery that is still pending. It is discarded; one that has died meanwhile stays a dead letter.
+
+        An attempt that is in flight comes to its end and is recorded.
+        """
+        return self._order(cancel_delivery, GivenReason)
+
+    def _order(self, service: Callable[..., ReplayVerdict], body: type[Strict]) -> Response:
         delivery = self.get_object()
-        wanted = self.read(Reason)
+        wanted = self.read(body)
         verdict = service(delivery_id=delivery.pk, actor=self.actor, **wanted.validated_data)
         if not verdict.is_done:
             raise Conflict(verdict.sentence, code=verdict.answer)

@@ -1,6 +1,6 @@
 """The door of subscriptions: made, changed, held and released, their circuits ordered, their endpoints tested."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from deliveries.models import Subscription
 from deliveries.serializers import (
     PingBody,
-    Reason,
     Rotation,
     SubscriptionBody,
     SubscriptionChange,
@@ -27,21 +26,28 @@ from deliveries.services import circuits, ping, proving, subscriptions
 from deliveries.services.circuits import OrderVerdict
 from deliveries.services.signing_keys import Keys
 from deliveries.services.subscriptions import Created
-from webhooks.rest import LOOKS, Busy, Conflict, Door
+from webhooks.rest import LOOKS, Busy, Conflict, Strict
+from webhooks.serializers import GivenReason, Reason
+
+from .pausing import Pause
+from .subscription_health import HealthDoor
+from .subscription_secrets import SecretsDoor
 
 R = TypeVar("R")
 
 
-class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
-    owned_by = "subscriber"
+class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, HealthDoor, SecretsDoor):
     subscribers_may = LOOKS | {
         "create",
         "partial_update",
         "pause",
         "resume",
         "prove",
-        "rotate_secret",
         "test",
+        "health",
+        "secrets",
+        "rotate_secret",
+        "expire_secrets",
     }
     queryset = Subscription.objects.select_related("source", "lane").prefetch_related("secrets")
     serializer_class = SubscriptionBody
@@ -69,11 +75,16 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         )
         return Response(self._shown(subscription.pk))
 
-    @extend_schema(request=Reason, responses={200: SubscriptionBody})
+    @extend_schema(request=Pause, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        """Pause a subscription. Events are still owed to it, and none is sent until it is resumed."""
-        return self._move(subscriptions.pause)
+        """Pause a subscription, for a time or until it is resumed. Events are still owed to it, and none is sent."""
+        subscription = self.get_object()
+        asked = self.read(Pause).validated_data
+        is_done = self._carry_out(subscription, subscriptions.pause, asked)
+        if not is_done and asked.get("until"):
+            raise Conflict("It is paused already; resume it first, to pause it for a time.")
+        return Response(self._shown(subscription.pk))
 
     @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
@@ -81,11 +92,11 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         """Resume a paused subscription. What waited is sent at its pace."""
         return self._move(subscriptions.resume)
 
-    @extend_schema(request=Reason, responses={200: SubscriptionBody})
+    @extend_schema(request=GivenReason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
         """Disable a subscription. Events are still owed to it, and none is sent until it is enabled."""
-        return self._move(subscriptions.disable)
+        return self._move(subscriptions.disable, GivenReason)
 
     @extend_schema(request=Reason, responses={200: SubscriptionBody})
     @action(detail=True, methods=["post"])
@@ -99,11 +110,11 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
         """Open a subscription's circuit. Nothing is attempted until a probe succeeds."""
         return self._order(circuits.trip)
 
-    @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
+    @extend_schema(request=GivenReason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
     def reset(self, request: Request, pk: str) -> Response:
         """Close a subscription's circuit. Whatever was counted against it is forgotten."""
-        return self._order(circuits.reset)
+        return self._order(circuits.reset, GivenReason)
 
     @extend_schema(request=Reason, responses={202: SubscriptionOrdered, 200: SubscriptionOrdered})
     @action(detail=True, methods=["post"])
@@ -144,22 +155,26 @@ class SubscriptionDoor(ListModelMixin, RetrieveModelMixin, Door[Subscription]):
             raise Conflict(str(refusal)) from None
         return Response(self._shown(subscription.pk) | _once(keys))
 
-    def _move(self, service: Callable[..., bool]) -> Response:
+    def _move(self, service: Callable[..., bool], body: type[Strict] = Reason) -> Response:
         subscription = self.get_object()
-        self._act(subscription, service)
+        self._act(subscription, service, body)
         return Response(self._shown(subscription.pk))
 
-    def _order(self, service: Callable[..., OrderVerdict]) -> Response:
+    def _order(self, service: Callable[..., OrderVerdict], body: type[Strict] = Reason) -> Response:
         """202, since the lane's owner carries it out; 200 when there is nothing to carry out."""
         subscription = self.get_object()
-        verdict = self._act(subscription, service)
+        verdict = self._act(subscription, service, body)
         shown = {**self._shown(subscription.pk), "detail": verdict.sentence}
         return Response(shown, status=status.HTTP_202_ACCEPTED if verdict.is_ordered else status.HTTP_200_OK)
 
-    def _act(self, subscription: Subscription, service: Callable[..., R]) -> R:
-        wanted = self.read(Reason)
+    def _act(self, subscription: Subscription, service: Callable[..., R], body: type[Strict] = Reason) -> R:
+        return self._carry_out(subscription, service, self.read(body).validated_data)
+
+    def _carry_out(
+        self, subscription: Subscription, service: Callable[..., R], asked: Mapping[str, Any]
+    ) -> R:
         try:
-            return service(subscription_id=subscription.pk, actor=self.actor, **wanted.validated_data)
+            return service(subscription_id=subscription.pk, actor=self.actor, **asked)
         except subscriptions.Refused as refusal:
             raise Conflict(str(refusal)) from None
 

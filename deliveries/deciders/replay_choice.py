@@ -43,6 +43,21 @@ PRESET_WORDS: Final[dict[str, str]] = {
     Preset.ISSUE: "Of an issue",
 }
 
+# Why what was asked for is left out, by the names that the estimate has for it.
+LEFT_OUT: Final[dict[str, str]] = {
+    "chosen": "Chosen by another replay that is not over",
+    "disabled": "Subscription disabled",
+    "held": "Subscription paused, or its circuit is not closed",
+    "outdated": "A newer version is known, and only the latest is wanted",
+    "empty": "Payload past retention",
+    "overtaken": "Not the newest event of its object",
+    "owed": "Still owed: these go by themselves",
+    "delivered": "Delivered; choose that status to send them again",
+    "discarded": "Discarded; choose that status to send them after all",
+    "superseded": "Superseded; choose that status to send them after all",
+    "delivered since": "Delivered meanwhile by another replay",
+}
+
 _CAN_BE: Final[dict[str, tuple[Status, ...]]] = {
     REPLAY: (Status.DEAD, Status.DELIVERED, Status.DISCARDED, Status.SUPERSEDED),
     DISCARD: (Status.DEAD, Status.PENDING, Status.RETRYING, Status.HELD),

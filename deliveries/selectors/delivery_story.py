@@ -1,7 +1,8 @@
 """Reads what one delivery's page tells: its attempts, its siblings, who replayed it. Bounded and by index."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -27,6 +28,12 @@ def attempt_of(delivery_id: UUID, number: int) -> Attempt | None:
 def exchange_of(attempt: Attempt) -> Exchange | None:
     """Nothing when retention has dropped it."""
     return Exchange.objects.filter(pk=attempt.pk).first()
+
+
+def pairs_of(headers: Any) -> list[tuple[str, str]]:
+    """An exchange's headers by name and value; they are stored as an object or as pairs."""
+    each: Iterable[Any] = headers.items() if isinstance(headers, dict) else headers
+    return [(str(name), str(value)) for name, value in each]
 
 
 def sent_body(delivery: Delivery) -> tuple[bytes, str] | None:

@@ -4,6 +4,7 @@ A replay re-arms the delivery with a fresh attempt budget; attempt numbers go on
 update, so of two clicks the second is told that it came too late.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -70,6 +71,22 @@ def discard_delivery(
     *, delivery_id: UUID, actor: str, reason: str = "", user: User | None = None
 ) -> ReplayVerdict:
     """Decides that a delivery which is still owed, or dead, need not arrive."""
+    return _let_rest("discard", [DeliveryState.PENDING, DeliveryState.DEAD], delivery_id, actor, reason, user)
+
+
+def cancel_delivery(
+    *, delivery_id: UUID, actor: str, reason: str = "", user: User | None = None
+) -> ReplayVerdict:
+    """Gives up a delivery that is still owed: discards it, unless it has died meanwhile.
+
+    What is in flight comes to its end and is recorded; it is not sent again.
+    """
+    return _let_rest("cancel", [DeliveryState.PENDING], delivery_id, actor, reason, user)
+
+
+def _let_rest(
+    verb: str, states: Sequence[DeliveryState], delivery_id: UUID, actor: str, reason: str, user: User | None
+) -> ReplayVerdict:
     found = Delivery.objects.filter(pk=delivery_id).values_list(*_KNOWN).first()
     if found is None:
         return _missing()
@@ -77,20 +94,21 @@ def discard_delivery(
     now = timezone.now()
     with transaction.atomic():
         hold_lanes(connection, [lane_id])
-        open_ones = Delivery.objects.filter(
-            pk=delivery_id, state__in=[DeliveryState.PENDING, DeliveryState.DEAD]
-        )
+        open_ones = Delivery.objects.filter(pk=delivery_id, state__in=states)
         if not open_ones.update(state=DeliveryState.DISCARDED, due_at=None, settled_at=now):
-            return _why_not_discarded(delivery_id)
+            return _why_not_discarded(delivery_id, verb)
         # In a strictly ordered lane the others may have slept until this one's next try.
         wake_sleeping([lane_id], now)
         resolve_dead_letters([delivery_id], now, "discarded")
         drop_from_replays([delivery_id], now)
-        _record("discard", delivery_id, actor, reason, user, before, DeliveryState.DISCARDED)
+        _record(verb, delivery_id, actor, reason, user, before, DeliveryState.DISCARDED)
         ids = {"event_id": event_id, "delivery_id": delivery_id, "subscription_id": lane_id}
         transaction.on_commit(partial(story.tell, "discarded", **ids, actor=actor, trace_id=trace_id))
         ring_on_commit()
-    return ReplayVerdict(answer=Answer.DONE, sentence="It is discarded and will not be sent.")
+    sentence = "It is discarded and will not be sent."
+    if verb == "cancel":
+        sentence = "It is discarded: no attempt follows, and one that is in flight comes to its end."
+    return ReplayVerdict(answer=Answer.DONE, sentence=sentence)
 
 
 def _why_not_replayed(delivery_id: UUID) -> ReplayVerdict:
@@ -118,11 +136,11 @@ def _why_not_replayed(delivery_id: UUID) -> ReplayVerdict:
     )
 
 
-def _why_not_discarded(delivery_id: UUID) -> ReplayVerdict:
+def _why_not_discarded(delivery_id: UUID, verb: str) -> ReplayVerdict:
     state = Delivery.objects.values_list("state", flat=True).get(pk=delivery_id)
     return ReplayVerdict(
         answer=Answer.FINAL,
-        sentence=f"It is {DeliveryState(state).label.lower()}, so there is nothing to discard.",
+        sentence=f"It is {DeliveryState(state).label.lower()}, so there is nothing to {verb}.",
     )
 
 

@@ -3,6 +3,7 @@
 Each is a conditional update, so of two people the second is told.
 """
 
+import hashlib
 from collections.abc import Callable
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from deliveries.models.replay import ItemState, ReplayState, Verb
 from deliveries.selectors.replay_estimate import Estimate, estimate
 from deliveries.selectors.replay_progress import Progress, progress
 from webhooks.services import audit
+from webhooks.services.versions import Seen, check_seen
 
 from . import replay_counts
 from .lanes import ring_on_commit
@@ -40,6 +42,7 @@ __all__ = [
     "running_already",
     "set_rate",
     "start",
+    "version_of",
 ]
 
 RETURNED_AT_ONCE = 5_000  # items given back in one transaction
@@ -78,8 +81,12 @@ def set_rate(
     actor: str,
     user: User | None = None,
     reason: str = "",
+    seen: Seen = None,
 ) -> Verdict:
-    """From the next turn on. Above a subscription's own rate only for who may."""
+    """From the next turn on. Above a subscription's own rate only for who may.
+
+    `seen` are the versions that the caller would change: raises Changed when it is none of them any more.
+    """
     if not 0 < rate_per_s <= HIGHEST_RATE_PER_S:
         return Verdict(answer=Answer.REFUSED, sentence=rate_bounds(), replay_id=replay_id)
     limit = limit_of(replay_id)
@@ -87,12 +94,18 @@ def set_rate(
     if exceeds and not may_exceed:
         return Verdict(answer=Answer.REFUSED, sentence=above(limit), replay_id=replay_id)
     try:
-        _write_rate(replay_id, rate_per_s, exceeds, actor, user, reason)
+        _write_rate(replay_id, rate_per_s, exceeds, actor, user, reason, seen)
     except _Late:
         return _late(replay_id)
     return Verdict(
         answer=Answer.DONE, sentence=f"It goes at {rate_per_s:g} a second now.", replay_id=replay_id
     )
+
+
+def version_of(replay: Replay) -> str:
+    """Of what people set; how far it is, is none of it."""
+    told = f"{replay.state} {replay.rate_per_s} {replay.exceeds_limits}"
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def cut_short() -> list[UUID]:
@@ -155,11 +168,19 @@ def _turn(
 
 
 def _write_rate(
-    replay_id: UUID, rate_per_s: float, exceeds: bool, actor: str, user: User | None, reason: str
+    replay_id: UUID,
+    rate_per_s: float,
+    exceeds: bool,
+    actor: str,
+    user: User | None,
+    reason: str,
+    seen: Seen,
 ) -> None:
     with transaction.atomic():
         stir(replay_id, timezone.now())
         before = replay_counts.lock([replay_id]).get(replay_id)
+        if before is not None:
+            check_seen(seen, version_of(before))
         if before is None or before.state not in UNDER_WAY or before.verb != Verb.REPLAY:
             raise _Late
         Replay.objects.filter(pk=replay_id).update(rate_per_s=rate_per_s, exceeds_limits=exceeds)

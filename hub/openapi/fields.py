@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 
+from deliveries.api.replay_filter import Moment
 from webhooks.authentication import ApiKeyAuthentication
 from webhooks.ids import PREFIXES
 from webhooks.rest import ById, PublicId, Read, Several
@@ -56,6 +57,13 @@ class SeveralExtension(_Field):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "string"}
+
+
+class MomentExtension(_Field):
+    target_class = Moment
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "string", "example": "24h" if self.target.takes_spans else "2026-01-31T12:00:00Z"}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):

@@ -19,13 +19,19 @@ class Page:
 
 def page(query: RefusalQuery, size: int) -> Page:
     """Newest first; neither bodies nor credentials are read. One row more than `size` is."""
-    rows = _briefs(Refusal.objects.filter(_condition(query)))
+    rows = matching(query)
     if query.after:
         found = list(rows.filter(pk__gt=query.after).order_by("pk")[: size + 1])
         return Page(rows=found[:size][::-1], has_next=True, has_previous=len(found) > size)
     rows = rows.filter(pk__lt=query.before) if query.before else rows
     found = list(rows.order_by("-pk")[: size + 1])
     return Page(rows=found[:size], has_next=len(found) > size, has_previous=query.before is not None)
+
+
+def matching(query: RefusalQuery, among: QuerySet[Refusal] | None = None) -> QuerySet[Refusal]:
+    """Everything that fits, whatever the cursor, without bodies, credentials and headers."""
+    rows = Refusal.objects.all() if among is None else among
+    return _briefs(rows.filter(_condition(query)))
 
 
 def oldest_waiting(query: RefusalQuery, most: int) -> list[UUID]:

@@ -1,0 +1,146 @@
+"""Which deliveries a replay is asked for over the API: the console's own query, under the API's names.
+
+What is read here becomes the parameters of the console's address and goes through its one parser, so that both doors
+mean the same by the same words.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from deliveries.deciders.delivery_address import MOST_ATTEMPTS, parse, to_params
+from deliveries.deciders.delivery_query import DeliveryQuery, Status
+from deliveries.deciders.list_address import MOST_LETTERS, MOST_VALUES, iso
+from deliveries.deciders.list_query import SINCE
+from deliveries.deciders.outcome import Outcome
+from deliveries.models import Issue
+from webhooks.ids import public_id
+from webhooks.rest import PublicId, Strict
+
+# The API's name of each filter, the console's, and what is said of a value that it does not know.
+_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    "source": ("source", "A source is named by its slug."),
+    "event_type": ("type", "An event type is a name such as order.paid, or a pattern such as order.*."),
+    "status_code": ("code", "A status is three digits, 2xx to 5xx, or net where there was no answer."),
+    "fingerprint": ("fp", "This is not a fingerprint; an issue shows its own."),
+    "q": ("q", "This is no id of ours or of a sender's."),
+}
+_NAMES: Final[Mapping[str, str]] = {
+    "status": "status", "sub": "subscription", "source": "source", "type": "event_type", "code": "status_code",
+    "error": "outcome", "fp": "fingerprint",
+}  # fmt: skip
+
+Params = dict[str, list[str]]
+
+
+def _several(child: Any, help_text: str) -> serializers.ListField:
+    return serializers.ListField(child=child, required=False, max_length=MOST_VALUES, help_text=help_text)
+
+
+class Moment(serializers.Field[str, str, str, Any]):
+    """A span up to now, such as `24h`, or a moment as ISO 8601; what comes out is what the address says."""
+
+    def __init__(self, *, takes_spans: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.takes_spans = takes_spans
+
+    def to_internal_value(self, data: Any) -> str:
+        if self.takes_spans and data in SINCE:
+            return str(data)
+        at = serializers.DateTimeField().to_internal_value(data)
+        if parse({"from": [at.isoformat()]}).notices:
+            raise ValidationError("Choose a moment between the years 2000 and 9999.")
+        return iso(at.astimezone(UTC))
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+class Criteria(Strict):
+    """Empty means any; several values of one filter mean any of them, several filters all of them."""
+
+    status = _several(
+        serializers.ChoiceField(choices=[each.value for each in Status]),
+        "`dead`, `delivered`, `discarded`, `superseded`, `pending`, `retrying`, `held`. Left out: `dead`.",
+    )
+    subscription = _several(PublicId("subscription"), "Ids of subscriptions.")
+    source = _several(serializers.CharField(max_length=63), "Slugs of sources.")  # type: ignore[assignment]
+    event_type = _several(
+        serializers.CharField(max_length=200), "Event types, or patterns such as `order.*`."
+    )
+    status_code = _several(
+        serializers.CharField(max_length=3), "Of the last answer: `503`, `5xx`, or `net` for none."
+    )
+    outcome = _several(
+        serializers.ChoiceField(choices=[each.value for each in Outcome]), "What came of the last attempt."
+    )
+    issue = _several(PublicId("issue"), "Ids of issues.")
+    fingerprint = _several(serializers.CharField(max_length=40), "Fingerprints of issues.")
+    replay = PublicId("replay", required=False, help_text="Only what this replay has sent.")
+    q = serializers.CharField(
+        required=False, max_length=MOST_LETTERS, help_text="An id, of ours or the sender's, exactly."
+    )
+    since = Moment(
+        takes_spans=True,
+        required=False,
+        help_text="Deliveries made at this moment or later; or a span up to now: "
+        f"{', '.join(f'`{span}`' for span in SINCE)}. Left out: 30 days, or any time for a search, an issue "
+        "or a replay.",
+    )
+    until = Moment(required=False, help_text="Deliveries made before this moment. Left out: now.")
+    attempts = serializers.IntegerField(
+        required=False, min_value=1, max_value=MOST_ATTEMPTS, help_text="Tried at least so often."
+    )
+
+    def to_params(self, asked: Mapping[str, Any]) -> Params:
+        """The parameters of the console's address, for values that are valid. Raises ValidationError."""
+        params: Params = {
+            "status": list(asked.get("status", ())),
+            "sub": [public_id("subscription", each) for each in asked.get("subscription", ())],
+            "error": list(asked.get("outcome", ())),
+            "replay": [public_id("replay", asked["replay"])] if "replay" in asked else [],
+            "attempts": [f">={asked['attempts']}"] if "attempts" in asked else [],
+            **_span(asked),
+        }
+        for name, (param, sentence) in _TEXTS.items():
+            given = asked.get(name, [])
+            params[param] = [given] if isinstance(given, str) else list(given)
+            if parse({param: params[param]}).notices:
+                raise ValidationError({name: [sentence]})
+        params["fp"] += _fingerprints(asked.get("issue", ()))
+        return {name: values for name, values in params.items() if values}
+
+
+def shown(query: DeliveryQuery) -> dict[str, Any]:
+    """The same words, of a query that a replay has frozen."""
+    params = to_params(query)
+    told: dict[str, Any] = {
+        name: params[param] if param == "type" else params[param][0].split(",")
+        for param, name in _NAMES.items()
+        if param in params
+    }
+    singles = {"replay": "replay", "q": "q", "from": "since", "to": "until"}
+    told |= {name: params[param][0] for param, name in singles.items() if param in params}
+    return told | ({"attempts": query.attempts} if query.attempts else {})
+
+
+def _span(asked: Mapping[str, Any]) -> Params:
+    since, until = asked.get("since", ""), asked.get("until", "")
+    if until and since in SINCE:  # the address knows spans up to now alone
+        span = SINCE[since]
+        since = iso(datetime.now(UTC).replace(microsecond=0) - span) if span else ""
+    if since and until and since >= until:
+        raise ValidationError({"until": ["Choose a moment later than since."]})
+    is_span = since in SINCE
+    named = {"since": since if is_span else "", "from": "" if is_span else since, "to": until}
+    return {name: [text] for name, text in named.items() if text}
+
+
+def _fingerprints(issues: Any) -> list[str]:
+    found = dict(Issue.objects.filter(pk__in=issues).values_list("pk", "fingerprint")) if issues else {}
+    if missing := [each for each in issues if each not in found]:
+        raise ValidationError({"issue": [f"There is no issue {public_id('issue', missing[0])}."]})
+    return sorted(set(found.values()))

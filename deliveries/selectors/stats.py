@@ -1,0 +1,66 @@
+"""Reads figures of any window from rollups alone: of all, by subscription, by source. A few statements, however long.
+
+Deliveries are summed up by subscription; what came in, by source. By event type nothing is summed up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from deliveries.models import Subscription
+from deliveries.models.rollup import EVERY
+
+from . import rollups
+from .rollups import Cause, Figures, Window
+
+# Slices of this width begin within so long ago: an hour less than retention keeps them.
+KEPT: Final = ((60, timedelta(hours=47)), (900, timedelta(hours=191)))
+WIDEST_S: Final = 3_600
+MOST_SUBSCRIPTIONS: Final = 250  # told apart: those with the most attempts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfSubscription:
+    id: UUID
+    name: str
+    figures: Figures
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stats:
+    total: Figures
+    causes: Sequence[Cause]
+
+
+def covering(since: datetime, until: datetime, *, now: datetime) -> Window:
+    """The window of whole slices that both lie in: the narrowest slices that are still kept of its beginning."""
+    width = next((width for width, kept in KEPT if since >= now - kept), WIDEST_S)
+    first = int(since.timestamp()) // width * width
+    last = -(-int(until.timestamp()) // width) * width
+    return Window(
+        since=datetime.fromtimestamp(first, UTC),
+        until=datetime.fromtimestamp(max(last, first + width), UTC),
+        step_s=width,
+    )
+
+
+def stats(window: Window, subscription: UUID | None = None) -> Stats:
+    of = subscription or EVERY
+    return Stats(total=rollups.totals(window, of), causes=rollups.causes(window, of))
+
+
+def by_subscription(window: Window) -> tuple[list[OfSubscription], bool]:
+    """The busiest first, and whether there are more."""
+    busy = rollups.by_subscription(window)
+    ranked = sorted(busy, key=lambda key: (-busy[key].attempts, key))
+    chosen = ranked[:MOST_SUBSCRIPTIONS]
+    figures = rollups.of(window, chosen)
+    names = dict(Subscription.objects.filter(pk__in=chosen).values_list("pk", "name"))
+    told = [
+        OfSubscription(id=key, name=names[key], figures=figures[key])
+        for key in chosen
+        if key in names and key in figures
+    ]
+    return told, len(ranked) > len(chosen)
