@@ -130,7 +130,7 @@ def test_a_batch_takes_as_many_questions_however_long_it_is(caller: Caller) -> N
 def test_routers_are_woken_once(caller: Caller, django_capture_on_commit_callbacks: Any) -> None:
     with django_capture_on_commit_callbacks() as rings:
         send(caller, *(event(f"e{number}") for number in range(50)))
-    assert [each.args for each in rings] == [(wake.EVENTS,)]
+    assert [each.args for each in rings if each.func is wake.ring] == [(wake.EVENTS,)]
 
 
 def test_events_of_several_sources_may_come_together_with_their_business_keys(caller: Caller) -> None:

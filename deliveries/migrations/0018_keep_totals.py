@@ -47,6 +47,9 @@ class Migration(migrations.Migration):
                 ('timed', models.BigIntegerField(default=0, help_text='Attempts that were answered or ran out of time.')),
                 ('latency_ms', models.BigIntegerField(default=0, help_text='Sum over what `timed` counts.')),
             ],
+            options={
+                'default_permissions': (),
+            },
         ),
         migrations.CreateModel(
             name='CircuitTotal',
@@ -57,6 +60,7 @@ class Migration(migrations.Migration):
                 ('number', models.BigIntegerField(default=0)),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('subscription_id', 'after'), name='circuit_total_state_unique')],
             },
         ),
@@ -69,6 +73,7 @@ class Migration(migrations.Migration):
                 ('number', models.BigIntegerField(default=0)),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('source_id', 'state'), name='event_total_state_unique')],
             },
         ),
@@ -83,6 +88,7 @@ class Migration(migrations.Migration):
                 ('untried', models.BigIntegerField(default=0, help_text='Of these, deaths without any attempt.')),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('subscription_id', 'outcome', 'status'), name='failure_total_kind_unique')],
             },
         ),
@@ -96,6 +102,7 @@ class Migration(migrations.Migration):
                 ('sum_ms', models.BigIntegerField(default=0)),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('kind', 'bucket'), name='spread_total_bucket_unique')],
             },
         ),

@@ -2,7 +2,7 @@
 
 Rollups are dropped by age, so a counter summed from them would fall. These rows are added to in the very statements
 that add to rollups, or in the transaction that made what they count, and nobody ever takes from them or drops one:
-not even with its subscription, or a sum over all of them would fall.
+not even with its subscription, or a sum over all of them would fall. They have no pages: the console reads rollups.
 """
 
 from django.db import models
@@ -23,6 +23,9 @@ class Total(models.Model):
     timed = models.BigIntegerField(default=0, help_text="Attempts that were answered or ran out of time.")
     latency_ms = models.BigIntegerField(default=0, help_text="Sum over what `timed` counts.")
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return f"{self.attempts} attempts"
 
@@ -38,6 +41,7 @@ class FailureTotal(models.Model):
     untried = models.BigIntegerField(default=0, help_text="Of these, deaths without any attempt.")
 
     class Meta:
+        default_permissions = ()
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription_id", "outcome", "status"], name="failure_total_kind_unique"
@@ -67,6 +71,7 @@ class SpreadTotal(models.Model):
     sum_ms = models.BigIntegerField(default=0)
 
     class Meta:
+        default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["kind", "bucket"], name="spread_total_bucket_unique")]
 
     def __str__(self) -> str:
@@ -82,6 +87,7 @@ class CircuitTotal(models.Model):
     number = models.BigIntegerField(default=0)
 
     class Meta:
+        default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["subscription_id", "after"], name="circuit_total_state_unique")
         ]
@@ -99,6 +105,7 @@ class EventTotal(models.Model):
     number = models.BigIntegerField(default=0)
 
     class Meta:
+        default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["source_id", "state"], name="event_total_state_unique")
         ]

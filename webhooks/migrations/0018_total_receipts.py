@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                 ('last_at', models.DateTimeField()),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('source_id', 'verdict', 'reason'), name='receipt_total_unique')],
             },
         ),

@@ -48,6 +48,7 @@ class ReceiptTotal(models.Model):
     last_at = models.DateTimeField()
 
     class Meta:
+        default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["source_id", "verdict", "reason"], name="receipt_total_unique")
         ]
