@@ -26,7 +26,9 @@ class Dialect:
     id: str
 
 
-POSTGRESQL = Dialect(second="FLOOR(EXTRACT(EPOCH FROM {}))::bigint", moment="to_timestamp({})", id="'{}'::uuid")
+POSTGRESQL = Dialect(
+    second="FLOOR(EXTRACT(EPOCH FROM {}))::bigint", moment="to_timestamp({})", id="'{}'::uuid"
+)
 SQLITE = Dialect(
     second="CAST(strftime('%s', {}) AS integer)", moment="datetime({}, 'unixepoch')", id="'{.hex}'"
 )

@@ -108,6 +108,14 @@ class EventBody(models.Model):
     body = models.BinaryField()
     content_type = models.CharField(max_length=200)
     headers = models.JSONField(help_text="Pairs of name and value; sensitive values are masked.")
+    # Beside the bytes, since it is read with them, once for each delivery.
+    tracestate = models.CharField(
+        max_length=512,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Other vendors' entries, which go out again with its deliveries.",
+    )
 
     class Meta:
         verbose_name_plural = "event bodies"
