@@ -1,4 +1,4 @@
-"""W3C trace context by the book: the edge cases of the standard's own test suite, and what is passed on of a tracestate.
+"""W3C trace context by the book: the edge cases of the standard's own tests, and what is passed on of a tracestate.
 
 The cases are those of github.com/w3c/trace-context/blob/main/test/test.py.
 """

@@ -17,6 +17,7 @@ class EventState(models.TextChoices):
     ROUTED = "routed", "Routed"  # at least one delivery is owed
     UNMATCHED = "unmatched", "Unmatched"  # no subscription wanted it; kept, so a later one can ask for it
     QUARANTINED = "quarantined", "Quarantined"  # set aside for a person: a cascade guard, or routing failed
+    DISCARDED = "discarded", "Discarded"  # by a person, out of quarantine; it was never routed
 
 
 class Event(models.Model):
@@ -66,7 +67,9 @@ class Event(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=EventState.values), name="event_state_known"),
             models.CheckConstraint(
-                condition=models.Q(routed_at__isnull=True, state__in=["scheduled", "received", "quarantined"])
+                condition=models.Q(
+                    routed_at__isnull=True, state__in=["scheduled", "received", "quarantined", "discarded"]
+                )
                 | models.Q(routed_at__isnull=False, state__in=["routed", "unmatched"]),
                 name="event_routed_at_once_routed",
             ),
