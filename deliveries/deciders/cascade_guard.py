@@ -21,7 +21,7 @@ class Why(StrEnum):
 WHY_WORDS: Final[dict[Why, str]] = {
     Why.DEPTH: "too deep in its cascade, as in a loop",
     Why.BUDGET: "one too many of its cascade in a short time",
-    Why.UNROUTABLE: "it could not be routed",
+    Why.UNROUTABLE: "one that could not be routed",
 }
 
 

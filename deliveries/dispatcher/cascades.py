@@ -20,10 +20,10 @@ from deliveries.deciders.causes import Doubt, Known, doubt
 from deliveries.models import Cascade, Delivery, DoubtedCause, Quarantine
 from deliveries.models.cascade import Fate
 from deliveries.services.notices import notify
+from webhooks import rows
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventState, Source
 
-from . import rows
 from .owed import Arrived
 
 DEEPEST = 32_767  # what the column counts up to

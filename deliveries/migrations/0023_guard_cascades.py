@@ -20,17 +20,23 @@ class Migration(migrations.Migration):
                 ('claimed_id', models.UUIDField()),
                 ('why', models.CharField(choices=[('unknown', 'there is no such delivery'), ('foreign', 'that delivery went to another subscriber than the one its source belongs to'), ('expired', 'that delivery is past retention')], max_length=10)),
             ],
+            options={
+                'default_permissions': (),
+            },
         ),
         migrations.CreateModel(
             name='Quarantine',
             fields=[
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='quarantine', serialize=False, to='webhooks.event')),
                 ('trace_id', models.UUIDField(blank=True, help_text='The cascade that counts it.', null=True)),
-                ('why', models.CharField(choices=[('depth', 'too deep in its cascade, as in a loop'), ('budget', 'one too many of its cascade in a short time'), ('unroutable', 'it could not be routed')], max_length=10)),
+                ('why', models.CharField(choices=[('depth', 'too deep in its cascade, as in a loop'), ('budget', 'one too many of its cascade in a short time'), ('unroutable', 'one that could not be routed')], max_length=10)),
                 ('set_aside_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('fate', models.CharField(choices=[('waiting', 'Waiting'), ('released', 'Released'), ('discarded', 'Discarded')], default='waiting', max_length=9)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'default_permissions': (),
+            },
         ),
         migrations.AlterModelOptions(
             name='cascade',

@@ -58,6 +58,7 @@ class Quarantine(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        default_permissions = ()  # told on the pages of events and cascades
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(why__in=[each.value for each in Why]), name="quarantine_why_known"
@@ -89,6 +90,7 @@ class DoubtedCause(models.Model):
     why = models.CharField(max_length=10, choices=[(each.value, DOUBT_WORDS[each]) for each in Doubt])
 
     class Meta:
+        default_permissions = ()
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(why__in=[each.value for each in Doubt]), name="doubted_cause_why_known"

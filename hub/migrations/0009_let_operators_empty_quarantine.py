@@ -1,12 +1,11 @@
-"""Lets every role see what was set aside and which causes were doubted, and Operators release and discard it."""
+"""Lets Operators and those above them release and discard what was set aside. Taken back, nobody may."""
 
 from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-EVERYONE = ["Viewer", "Support", "Operator", "Lead", "Admin"]
 OPERATORS = ["Operator", "Lead", "Admin"]
-GIVEN = {"view_quarantine": EVERYONE, "view_doubtedcause": EVERYONE, "release_quarantine": OPERATORS}
+GIVEN = {"release_quarantine": OPERATORS}
 WORDS = "Can release and discard quarantined events"
 
 

@@ -85,6 +85,8 @@ class Event(models.Model):
             models.Index(fields=["source", "id"], name="event_source_idx"),
             # Serves a pasted sender's id.
             models.Index(fields=["external_id"], name="event_external_id_idx"),
+            # Serves "what was told of this order?"; most events name no entity.
+            models.Index(fields=["entity", "id"], name="event_entity_idx", condition=~models.Q(entity="")),
             # Serve the console's filters by type, and by the states that are rare.
             models.Index(fields=["event_type", "id"], name="event_type_idx"),
             models.Index(
