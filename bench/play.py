@@ -16,6 +16,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 
 from bench import (  # noqa: E402
+    cascade,
     contain,
     deliver,
     fanout,
@@ -40,6 +41,7 @@ BENCHES = {
     "fanout": fanout.run,
     "memory": memory.run,
     "contain": contain.run,
+    "cascade": cascade.run,
     "pages": pages.run,
     "parked": parked.run,
     "scrape": scrape.run,

@@ -4,6 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from deliveries.api.alerts import AlertDoor
+from deliveries.api.cascades import CascadeDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
 from deliveries.api.subscriptions import SubscriptionDoor
@@ -20,6 +21,7 @@ router.register("events/batch", EventBatchDoor, basename="event-batch")  # befor
 router.register("events", EventDoor, basename="event")
 router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
+router.register("cascades", CascadeDoor, basename="cascade")
 router.register("alerts", AlertDoor, basename="alert")
 
 urlpatterns = router.urls

@@ -76,7 +76,7 @@ def test_what_an_instrumented_service_publishes_hangs_below_what_it_was_told(
     caller = with_key()
 
     def publish() -> None:
-        said = {"source": "invoices", "event_type": "invoice.issued", "data": {"order": 1}}
+        said: Any = {"source": "invoices", "event_type": "invoice.issued", "data": {"order": 1}}
         answer = requests.post(
             f"{live_server.url}/api/v1/events",
             json=said,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -23,7 +24,7 @@ from webhooks.models import AuditEntry, Event, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SAID = {"actor": "ada", "reason": "it is meant to"}
+SAID: dict[str, Any] = {"actor": "ada", "reason": "it is meant to"}
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ from webhooks import api
 from webhooks.ids import public_id
 from webhooks.models import Event
 
+from .cascades import QuarantineDoor
 from .filters import EventFilters
 from .lists import Queried
 
 SHOWN_DELIVERIES = 100  # of an event; it may have gone to thousands, and the list pages through them all
 
 
-class EventDoor(Queried[Event], api.EventDoor):
+class EventDoor(Queried[Event], QuarantineDoor, api.EventDoor):
     """Adds to one event the deliveries it became, and lists as the console does."""
 
     filters = EventFilters

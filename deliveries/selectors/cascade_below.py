@@ -25,6 +25,7 @@ def below(node: UUID) -> list[UUID]:
         owed.setdefault(event, []).append(delivery)
     children: dict[UUID, list[UUID]] = {}
     for event, cause in causes:
+        assert cause is not None  # noqa: S101 (asked for)
         children.setdefault(cause, []).append(event)
     found: dict[UUID, None] = {}
     waiting = [node] if own else owed.get(node, [])

@@ -121,6 +121,8 @@ def _move(ids: list[UUID], order: _Order, now: datetime) -> int:
 
 
 def _count(trace: UUID | None, moved: int, order: _Order, now: datetime) -> None:
+    if trace is None:
+        return
     cascade = Cascade.objects.filter(pk=trace)
     cascade.filter(quarantined=moved).update(quarantined=0, quarantined_at=None)
     cascade.filter(quarantined__gt=moved).update(quarantined=F("quarantined") - moved)
