@@ -15,7 +15,7 @@ run: $(WEIR)
 	@exec .venv/bin/python manage.py up
 
 demo: $(WEIR)
-	@exec .venv/bin/python manage.py up --demo
+	@exec .venv/bin/python manage.py up --demo $(ARGS)
 
 test: $(TOOLS)
 	@exec .venv/bin/python -m tests.run $(ARGS)

@@ -23,6 +23,7 @@ USUAL = (
     "contain",
     "parked",
     "scrape",
+    "cascade",
     "pages",
 )
 ONCE = ("simulate", "verify")  # use no database

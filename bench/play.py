@@ -17,6 +17,7 @@ from django.core.management import call_command  # noqa: E402
 
 from bench import (  # noqa: E402
     api,
+    cascade,
     contain,
     deliver,
     fanout,
@@ -42,6 +43,7 @@ BENCHES = {
     "fanout": fanout.run,
     "memory": memory.run,
     "contain": contain.run,
+    "cascade": cascade.run,
     "pages": pages.run,
     "parked": parked.run,
     "scrape": scrape.run,

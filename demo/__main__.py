@@ -15,12 +15,13 @@ from demo.billing import Billing
 from demo.doors import api_door, signed_door
 from demo.keyring import Keyring
 from demo.line import Line, Refused, Stopped
+from demo.loop import Loop
 from demo.orders import Orders
 from demo.shipping import Shipping
 from demo.station import NoPort
 from demo.story import Story
 from demo.voice import say
-from demo.wiring import NotOurs, wire
+from demo.wiring import NotOurs, wire, wire_loop
 
 ROOT = Path(__file__).resolve().parent.parent
 END_WITHIN_S = 1.5
@@ -33,7 +34,8 @@ class Unready(Exception):
 
 
 class Demo:
-    def __init__(self) -> None:
+    def __init__(self, *, goes_round: bool = False) -> None:
+        self._goes_round = goes_round
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._has_failed = False
@@ -74,6 +76,20 @@ class Demo:
         self._start(partial(billing.outbox.run, billing_door))
         self._start(shipping.run)
         self._start(story.run)
+        if self._goes_round:
+            self._start_loop(line, api, keyring, folder, console)
+
+    def _start_loop(self, line: Line, api: Api, keyring: Keyring, folder: Path, console: str) -> None:
+        loop = Loop(
+            folder=folder,
+            ports=(_ports(_port() + 3), _ports(_port() + 4)),
+            secrets=(keyring.secret("to ping"), keyring.secret("to pong")),
+        )
+        for each in (loop.ping, loop.pong):
+            each.station.open()
+            each.tell = signed_door(line, each.name, keyring.secret(f"source {each.name}"))
+        wire_loop(api, keyring, ping_url=loop.ping.station.url, pong_url=loop.pong.station.url)
+        self._start(partial(loop.run, console=console, stop=self._stop))
 
     def _start(self, act: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._play, args=(act,), daemon=True)
@@ -131,4 +147,4 @@ def _new_api_key() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(Demo().run())
+    sys.exit(Demo(goes_round="--loop" in sys.argv[1:]).run())

@@ -51,6 +51,21 @@ def wire(api: Api, keyring: Keyring, *, billing_url: str, shipping_url: str) -> 
     return Wiring(to_billing=to_billing, to_shipping=to_shipping)
 
 
+def wire_loop(api: Api, keyring: Keyring, *, ping_url: str, pong_url: str) -> None:
+    """What each of the two says, the other hears."""
+    for name, other, url in (("ping", "pong", ping_url), ("pong", "ping", pong_url)):
+        _source(api, slug=name, name=name.capitalize(), secret=keyring.secret(f"source {name}"))
+        _source(api, slug=other, name=other.capitalize(), secret=keyring.secret(f"source {other}"))
+        _subscription(
+            api,
+            subscriber=_subscriber(api, name=name.capitalize()),
+            name=f"What {other} says",
+            wants={"source": other, "event_types": [f"{other}.said"]},
+            url=url,
+            secret=keyring.secret(f"to {name}"),
+        )
+
+
 def _source(api: Api, *, slug: str, name: str, secret: str) -> None:
     source = _source_of(api, slug)
     if source is None:

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from deliveries.api.alerts import AlertDoor
 from deliveries.api.attempts import AttemptDoor
+from deliveries.api.cascades import CascadeDoor
 from deliveries.api.dead_letters import DeadLetterDoor
 from deliveries.api.deliveries import DeliveryDoor
 from deliveries.api.events import EventDoor
@@ -27,6 +28,7 @@ router.register("events/batch", EventBatchDoor, basename="event-batch")  # befor
 router.register("events", EventDoor, basename="event")
 router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
+router.register("cascades", CascadeDoor, basename="cascade")
 router.register("alerts", AlertDoor, basename="alert")
 router.register("deliveries/(?P<delivery_pk>[^/]+)/attempts", AttemptDoor, basename="attempt")
 router.register("dead-letters", DeadLetterDoor, basename="dead-letter")

@@ -19,6 +19,14 @@ def text(name: str, default: str) -> str:
     return str(env.str(name, default=default)).strip()
 
 
+def template(name: str, *, must_hold: str) -> str:
+    """An http or https address with this placeholder in it; or nothing."""
+    value = text(name, "")
+    if value and not (value.startswith(("http://", "https://")) and must_hold in value):
+        raise ImproperlyConfigured(f"{name} must be an http or https address that holds {must_hold}.")
+    return value
+
+
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
     """A comma-separated list, blanks dropped."""
     return [word.strip() for word in text(name, ",".join(default)).split(",") if word.strip()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -20,6 +20,7 @@ from deliveries.models import (
     AlertChannel,
     AlertRule,
     Attempt,
+    Cascade,
     DeadLetter,
     Delivery,
     Issue,
@@ -27,6 +28,7 @@ from deliveries.models import (
     Replay,
     Subscription,
 )
+from deliveries.selectors.event_pages import telling_of
 from webhooks.ids import PREFIXES, parse_id, public_id
 from webhooks.models import ApiKey, Event, EventType, Refusal, Source, Subscriber
 
@@ -86,8 +88,10 @@ def find(term: str, *, may: May) -> list[Found]:
     if not term or len(term) > LONGEST or "\x00" in term:
         return []
     found = [_found(kind, row) for kind, row in _by_own_id(term, may)]
+    if may(Cascade) and (cascade := _by_trace_id(term)):
+        found.append(cascade)
     if may(Event):
-        found += [_found("event", event, _what(event)) for event in _by_senders_id(term)]
+        found += [_found("event", event, _what(event)) for event in _by_other_names(term)]
     return list({each.address: each for each in found}.values())
 
 
@@ -121,8 +125,26 @@ def _by_own_id(term: str, may: May) -> Iterator[tuple[str, Model]]:
             yield kind, row
 
 
-def _by_senders_id(term: str) -> list[Event]:
-    rows = Event.objects.filter(external_id=term).select_related("source").order_by("-pk")
+def _by_trace_id(term: str) -> Found | None:
+    try:
+        trace = UUID(term)
+    except ValueError:
+        return None
+    cascade = Cascade.objects.filter(pk=trace).select_related("root").first()
+    if cascade is None:
+        return None
+    return Found(
+        kind="cascade",
+        id=trace.hex,
+        what=f"of {cascade.root.event_type or 'an event'}",
+        address=reverse("admin:deliveries_cascade_change", args=[trace]),
+    )
+
+
+def _by_other_names(term: str) -> list[Event]:
+    """The sender's id, the operation that is reported, or the entity that it is about."""
+    named = Q(external_id=term) | Q(pk__in=telling_of(term)[:MOST])
+    rows = Event.objects.filter(named).select_related("source").order_by("-pk")
     return list(rows.only("external_id", "event_type", "received_at", "source__name")[:MOST])
 
 

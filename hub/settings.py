@@ -19,6 +19,7 @@ from hub.environment import (
     number,
     optional_number,
     optional_numbers,
+    template,
     text,
     whole,
     words,
@@ -153,6 +154,13 @@ HUB_LOG_PAYLOADS = choice("HUB_LOG_PAYLOADS", "off", among=["off", "redacted", "
 HUB_LOG_REDACT = frozenset(name.lower() for name in words("HUB_LOG_REDACT"))
 
 # -- keeping ---------------------------------------------------------------------------------------
+
+# What a cascade may come to before the rest of it waits for a person: hops, and events per window.
+HUB_CASCADE_DEPTH = whole("HUB_CASCADE_DEPTH", 16, least=1, most=1_000)
+HUB_CASCADE_BUDGET = whole("HUB_CASCADE_BUDGET", 1_000, least=1, most=1_000_000)
+HUB_CASCADE_WINDOW_S = whole("HUB_CASCADE_WINDOW_S", 600, least=1, most=YEAR_S)
+
+HUB_TRACE_URL = template("HUB_TRACE_URL", must_hold="{trace_id}")  # of the tracing system; empty: no link
 
 HUB_KEEP_BODIES_DAYS = whole("HUB_KEEP_BODIES_DAYS", 30, least=1, most=36_500)
 HUB_KEEP_ROWS_DAYS = whole("HUB_KEEP_ROWS_DAYS", 90, least=1, most=36_500)

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from deliveries.models import Alert, Attempt, DeadLetter, Issue, Replay
+from deliveries.models import Alert, Attempt, Cascade, DeadLetter, Issue, Replay
 from hub import api
 from tests import make
 from tests.callers import Caller
-from webhooks.ids import public_id
+from webhooks.ids import PREFIXES, public_id
 from webhooks.models import ApiKey, EventType, Refusal, Source, Subscriber
 from webhooks.rest import Door
 from webhooks.services.keys import create_api_key
@@ -60,6 +60,7 @@ def tenant(name: str) -> Tenant:
         "refusal": refusal.pk,
         "replay": Replay.objects.create(ordered_by=name).pk,
         "apikey": key.pk,
+        "cascade": Cascade.objects.create(trace_id=event.trace_id, root=event).pk,
         "alert": Alert.objects.create(rule=name, summary=f"It is of {name}.").pk,
     }
     return Tenant(subscriber=subscriber, caller=caller, things=things)
@@ -83,7 +84,8 @@ class Route:
 
     def _id(self, tenant: Tenant, argument: str) -> str:
         kind = self.door.kind if argument == "pk" else argument.removesuffix("_pk")
-        return public_id(kind, tenant.things[kind])
+        thing = tenant.things[kind]
+        return public_id(kind, thing) if kind in PREFIXES else thing.hex  # a cascade goes by its trace id
 
 
 def routes() -> Iterator[Route]:

@@ -90,7 +90,7 @@ def test_a_large_one_is_told_in_groups_with_numbers() -> None:
     told = tell(hop(1), hops, legs)
     assert told.is_grouped and len(told.rows) == 201
     (group,) = told.tree.children[0].children
-    assert (group.title, group.aside, group.key) == ("line.sent", "× 200", None)
+    assert (group.title, group.aside, group.key) == ("line.sent", "× 200", UUID(int=1_000))
     (sums,) = group.children
     assert (sums.title, sums.note, sums.tone) == ("s7", "197 delivered, 3 dead letter", "bad")
 
@@ -127,6 +127,8 @@ class Node:
     aside: str = ""
     tone: str = ""
     address: str = ""
+    lasts: str = ""
+    is_critical: bool = False
     children: "tuple[Node, ...]" = ()
 
 
@@ -146,3 +148,26 @@ def test_boxes_lie_in_columns_and_never_on_each_other() -> None:
 def test_long_words_are_cut_and_kept_whole_in_the_title() -> None:
     (box,) = tree(title="a tree", root=Node(kind="event", title="x" * 80, note="n")).boxes
     assert (len(box.title), box.whole) == (25, "x" * 80 + ", n")
+
+
+def test_the_critical_way_leads_back_from_what_ended_last() -> None:
+    told = chain()
+    assert told.critical == [UUID(int=each) for each in (1, 11, 2, 21)]
+    assert [row.is_critical for row in told.rows] == [True, True, False]
+    first, second = told.tree.children
+    assert (first.is_critical, first.lasts, second.is_critical) == (True, "100 ms", False)
+
+
+def test_a_branch_that_is_broken_deep_down_comes_first() -> None:
+    hops = [hop(2, cause=11), hop(3, cause=12)]
+    told = tell(hop(1), hops, [leg(11, 1), leg(12, 1), leg(21, 2), leg(31, 3, Status.DEAD)])
+    assert [each.title for each in told.tree.children] == ["s12", "s11"]
+
+
+def test_an_event_that_was_set_aside_is_a_closed_end_that_says_why() -> None:
+    closed = Hop(
+        id=UUID(int=2), event_type="e.2", source="Shop", state="quarantined", at=ZERO, cause_id=UUID(int=11),
+        why="too deep in its cascade, as in a loop",
+    )  # fmt: skip
+    (end,) = tell(hop(1), [closed], [leg(11, 1)]).tree.children[0].children
+    assert (end.note, end.tone, end.children) == ("too deep in its cascade, as in a loop", "held", [])

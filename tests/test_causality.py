@@ -48,3 +48,11 @@ def test_a_cause_is_read_where_it_may_stand(headers: dict[str, str]) -> None:
 )
 def test_anything_else_is_no_cause(headers: dict[str, str]) -> None:
     assert cause_of(headers) is None
+
+
+def test_what_a_sender_says_itself_is_heard_before_what_libraries_pass_on() -> None:
+    other = "dlv_0192f0a0000070008000000000000002"
+    traced = {"traceparent": PARENT, "tracestate": f"weir={other}"}
+    assert cause_of(traced, in_body=OURS) == ID
+    assert cause_of({"weir-cause": OURS, **traced}, in_body=other) == ID
+    assert cause_of(traced, in_body="nonsense") is None

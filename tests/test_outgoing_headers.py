@@ -45,6 +45,15 @@ def test_an_attempt_carries_exactly_these_headers() -> None:
     }
 
 
+def test_others_entries_in_a_tracestate_follow_ours() -> None:
+    headers = compose_headers(
+        signer=Signer.of([SECRET]), message_id=DELIVERY, timestamp=1, body=b"{}", content_type="", attempt=1,
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736", span_id="00f067aa0ba902b7", tracestate="congo=1,rojo=2",
+        extra={},
+    )  # fmt: skip
+    assert headers["tracestate"] == f"weir={DELIVERY},congo=1,rojo=2"
+
+
 def test_a_receiver_with_the_official_package_verifies_it() -> None:
     headers = composed(timestamp=int(time.time()))
     assert standardwebhooks.Webhook(SECRET).verify(b"{}", headers) == {}

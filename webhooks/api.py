@@ -12,7 +12,8 @@ from rest_framework.response import Response
 
 from webhooks import store
 from webhooks.authentication import MayPublish
-from webhooks.deciders.causality import cause_of, parent_of
+from webhooks.deciders.causality import cause_of, passed_on
+from webhooks.deciders.trace_context import parent_of
 from webhooks.deprecation import with_deprecation
 from webhooks.ids import public_id
 from webhooks.models import Event, Source, Subscriber
@@ -104,7 +105,11 @@ class EventDoor(ListModelMixin, RetrieveModelMixin, Door[Event]):
         headers = {name.lower(): value for name, value in request.headers.items()}
         catalogue = event_types.look_up([said["event_type"]])
         verdict = publish.publish(
-            **said, cause_id=cause_of(headers), sender=parent_of(headers), catalogue=catalogue
+            **said,
+            cause_id=cause_of(headers),
+            sender=parent_of(headers),
+            tracestate=passed_on(headers),
+            catalogue=catalogue,
         )
         name = public_id("event", verdict.event_id)
         if isinstance(verdict, store.Conflict):

@@ -11,8 +11,9 @@ from rest_framework.response import Response
 
 from webhooks import store
 from webhooks.authentication import MayPublish
-from webhooks.deciders.causality import cause_of, parent_of
+from webhooks.deciders.causality import cause_of, passed_on
 from webhooks.deciders.identify import MAX_TYPE
+from webhooks.deciders.trace_context import parent_of
 from webhooks.deprecation import with_deprecation
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
@@ -92,7 +93,11 @@ class EventBatchDoor(Door[Event]):
             raise _refusal(reading.problems | publish.problems_of(readable, catalogue))
         try:
             verdicts = publish.publish_many(
-                batch=said, cause_id=cause_of(headers), sender=parent_of(headers), catalogue=catalogue
+                batch=said,
+                cause_id=cause_of(headers),
+                sender=parent_of(headers),
+                tracestate=passed_on(headers),
+                catalogue=catalogue,
             )
         except publish.BatchInvalid as invalid:
             raise _refusal(invalid.problems) from None

@@ -35,6 +35,7 @@ PARAMETERS: dict[str, Any] = {
     "body_digest": EventKey._meta.get_field("body_digest"),
     "content_type": EventBody._meta.get_field("content_type"),
     "headers": EventBody._meta.get_field("headers"),
+    "tracestate": EventBody._meta.get_field("tracestate"),
     "verified_by": Event._meta.get_field("verified_by"),
     "operation_id": Event._meta.get_field("operation_id"),
     "entity": Event._meta.get_field("entity"),
@@ -82,6 +83,7 @@ BODY_COLUMNS = {
     "body": "{body}",
     "content_type": "{content_type}",
     "headers": "{headers}",
+    "tracestate": "{tracestate}",
 }
 
 NAME_COLUMNS = {"event_id": "{event_id}", "name": "{name}", "value": "{value}"}

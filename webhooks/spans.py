@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from webhooks.deciders.causality import Parent
+from webhooks.deciders.trace_context import Parent
 
 Value = str | int | float | bool
 

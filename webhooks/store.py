@@ -19,7 +19,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from webhooks import spans, story, wake
-from webhooks.deciders.causality import Parent
+from webhooks.deciders.trace_context import Parent
 from webhooks.ids import public_id, trace_id, uuid7
 from webhooks.models import EventKey, KeyKind
 from webhooks.receipt_sql import claim, insert, keep
@@ -48,6 +48,7 @@ class Fact:
     cause_id: UUID | None = (
         None  # the delivery it says it follows from; whoever routes it looks whether that is so
     )
+    tracestate: str = ""  # other vendors' entries, which go out again with its deliveries
     business_keys: Sequence[tuple[str, str]] = ()
     sender: Parent | None = None  # the sender's span, where traces are told
     target_id: UUID | None = None  # the one subscriber it is for
@@ -252,4 +253,5 @@ def _values(fact: Fact, event_id: UUID) -> dict[str, Any]:
         "cause_id": fact.cause_id,
         "target_id": fact.target_id,
         "deliver_at": fact.deliver_at,
+        "tracestate": fact.tracestate,
     }

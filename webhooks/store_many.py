@@ -28,7 +28,7 @@ _EVENT = (
     "verified_by", "operation_id", "entity", "entity_version", "trace_id", "cause_id", "depth", "target",
     "deliver_at",
 )  # fmt: skip
-_BODY = ("event", "body", "content_type", "headers")
+_BODY = ("event", "body", "content_type", "headers", "tracestate")
 _COUNT = """
 UPDATE webhooks_eventkey AS k SET duplicates = k.duplicates + v.duplicates, conflicts = k.conflicts + v.conflicts,
     last_seen_at = CASE WHEN v.last_seen_at > k.last_seen_at THEN v.last_seen_at ELSE k.last_seen_at END
@@ -114,7 +114,13 @@ def _event(made: _Made) -> rows.Row:
 
 
 def _body(made: _Made) -> rows.Row:
-    return made.event_id, made.fact.body, made.fact.content_type, list(made.fact.headers)
+    return (
+        made.event_id,
+        made.fact.body,
+        made.fact.content_type,
+        list(made.fact.headers),
+        made.fact.tracestate,
+    )
 
 
 def _seen_before(repeated: Sequence[_Made]) -> dict[UUID, Settled]:

@@ -1,4 +1,4 @@
-"""Cascades on the console: what one event led to, as a tree and as a waterfall. They are looked at, and that is all."""
+"""Cascades on the console: what one event led to, as a tree and as a waterfall; what was set aside is let go here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, reverse
 
 from deliveries.deciders.cascade_tree import TONES, tell
 from deliveries.deciders.delivery_query import Status
@@ -24,6 +26,7 @@ from webhooks.ids import parse_id, public_id
 
 from .delivery_list import PAGE
 from .event_list import WORST_FIRST, Some
+from .quarantine_acts import DISCARD_CASCADE, MAY_LET_GO, RELEASE_CASCADE, LetGo, LettingGo
 
 ROWS = 100  # of the waterfall, on one page
 
@@ -35,9 +38,29 @@ class _Line:
 
 
 @admin.register(Cascade)
-class CascadeAdmin(History):
+class CascadeAdmin(LettingGo, History):
     actions = None
     ids: ClassVar = {"event": "root_id"}
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.door("<path:object_id>/release/", self.release_view, "release"),
+            self.door("<path:object_id>/discard/", self.discard_view, "discard"),
+            *super().get_urls(),
+        ]
+
+    def release_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._let_go(request, object_id, RELEASE_CASCADE)
+
+    def discard_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._let_go(request, object_id, DISCARD_CASCADE)
+
+    def _let_go(self, request: HttpRequest, object_id: str, act: LetGo) -> HttpResponse:
+        self.must(request, MAY_LET_GO)
+        cascade = self._one(object_id)
+        there = reverse("admin:deliveries_cascade_change", args=[cascade.pk])
+        named = f"a cascade of {cascade.root.event_type or cascade.root.source.name}"
+        return self.let_go(request, act, cascade, named=named, count=cascade.quarantined, back=there)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -45,17 +68,20 @@ class CascadeAdmin(History):
         self.must_look(request)
         reading = Reading(dict(request.GET.lists()))
         term = reading.one("q", search, "")
+        is_quarantined = reading.one("tab", {"quarantined": True, "": False}.__getitem__, False)
         before, after = (reading.one(name, _event, None) for name in ("before", "after"))
         reading.mention_the_rest()
         try:
             with patience():
-                found = cascades_page(search=term, before=before, after=after, size=PAGE)
+                found = cascades_page(
+                    search=term, before=before, after=after, size=PAGE, is_quarantined=is_quarantined
+                )
                 lines, is_slow = _lines(found.cascades), False
         except TooSlow:
             found, lines, is_slow = Listed(cascades=[], has_next=False, has_previous=False), [], True
         context = {
             "title": "Cascades", "term": term, "lines": lines, "is_slow": is_slow, "notices": reading.notices,
-            "now": datetime.now(UTC), **_neighbours(found, term),
+            "now": datetime.now(UTC), "is_quarantined": is_quarantined, **_neighbours(found, term, is_quarantined),
         }  # fmt: skip
         return self.render(request, "admin/deliveries/cascade/list.html", context)
 
@@ -97,6 +123,10 @@ class CascadeAdmin(History):
             "page": number,
             "pages": pages,
             "is_cut": found.is_cut,
+            "depth_limit": settings.HUB_CASCADE_DEPTH,
+            "may_let_go": request.user.has_perm(MAY_LET_GO),
+            "may_replay_many": request.user.has_perm("deliveries.bulk_replay"),
+            "dead": told.statuses.get(Status.DEAD, 0),
             "notices": reading.notices,
             "now": datetime.now(UTC),
         }
@@ -124,9 +154,10 @@ def _some(statuses: dict[Status, int] | None) -> list[Some] | None:
     return [Some(status=each, number=statuses[each]) for each in WORST_FIRST if each in statuses]
 
 
-def _neighbours(found: Listed, term: str) -> dict[str, str]:
+def _neighbours(found: Listed, term: str, is_quarantined: bool) -> dict[str, str]:
     def address(name: str, cascade: Cascade) -> str:
         pairs = {"q": term} if term else {}
+        pairs |= {"tab": "quarantined"} if is_quarantined else {}
         return "?" + urlencode(pairs | {name: public_id("event", cascade.root_id)})
 
     rows = found.cascades

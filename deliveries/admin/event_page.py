@@ -107,6 +107,7 @@ def _cascade(event: Event, deliveries: Sequence[Delivery]) -> dict[str, Any]:
     return {
         "cascade": cascade,
         "cause": story.cause_of(event),
+        **story.guarded(event),
         "caused": story.caused_by(event, list(deliveries)) if cascade else [],
         "most_caused": story.MOST_CAUSED,
     }

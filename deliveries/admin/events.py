@@ -22,12 +22,13 @@ from webhooks.services import audit
 from .delivery_list import PAGE
 from .event_list import counts, list_context, newer_rows
 from .event_page import Wish, page_context
+from .quarantine_acts import DISCARD, MAY_LET_GO, RELEASE, LetGo, LettingGo
 
 MOST_NAMED = 50  # subscriptions that would be given it, named before it is ordered
 
 
 @admin.register(Event)
-class EventAdmin(History):
+class EventAdmin(LettingGo, History):
     ids: ClassVar = {"event": "pk"}
     texts: ClassVar = ("external_id",)
     actions = None
@@ -37,6 +38,8 @@ class EventAdmin(History):
             self.door("counts/", self.counts_view, "counts"),
             self.door("newer/", self.newer_view, "newer"),
             self.door("<path:object_id>/route/", self.route_view, "route"),
+            self.door("<path:object_id>/release/", self.release_view, "release"),
+            self.door("<path:object_id>/discard/", self.discard_view, "discard"),
             *super().get_urls(),
         ]
 
@@ -92,6 +95,7 @@ class EventAdmin(History):
             "notices": notices,
             "may_route_again": self._may_route(request) and event.state in ("routed", "unmatched"),
             "may_replay_many": request.user.has_perm("deliveries.bulk_replay"),
+            "may_let_go": event.state == "quarantined" and request.user.has_perm(MAY_LET_GO),
         }
         return self.render(request, "admin/webhooks/event/page.html", shown | context)
 
@@ -112,6 +116,18 @@ class EventAdmin(History):
         if request.method == "POST":
             self.message_user(request, "Say why: a reason is needed.", messages.ERROR)
         return self._ask(request, event, there)
+
+    def release_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._let_one_go(request, object_id, RELEASE)
+
+    def discard_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._let_one_go(request, object_id, DISCARD)
+
+    def _let_one_go(self, request: HttpRequest, object_id: str, act: LetGo) -> HttpResponse:
+        self.must(request, MAY_LET_GO)
+        event = self._one(object_id)
+        there = reverse("admin:webhooks_event_change", args=[event.pk])
+        return self.let_go(request, act, event, named="this event", count=1, back=there)
 
     def _ask(self, request: HttpRequest, event: Event, back: str) -> HttpResponse:
         missing = missing_of(event.pk)

@@ -11,6 +11,7 @@ from webhooks import api
 from webhooks.ids import public_id
 from webhooks.models import Event
 
+from .cascades import QuarantineDoor
 from .event_cascade import CascadeDoor
 from .event_raw import RawDoor
 from .filters import EventFilters
@@ -19,7 +20,7 @@ from .lists import Queried
 SHOWN_DELIVERIES = 100  # of an event; it may have gone to thousands, and the list pages through them all
 
 
-class EventDoor(Queried[Event], RawDoor, CascadeDoor, api.EventDoor):
+class EventDoor(Queried[Event], RawDoor, CascadeDoor, QuarantineDoor, api.EventDoor):
     """Adds to one event the deliveries it became, its bytes and its cascade, and lists as the console does."""
 
     filters = EventFilters

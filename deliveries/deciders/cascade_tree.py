@@ -32,6 +32,7 @@ TONES: Final[Mapping[Status, str]] = {
     Status.SUPERSEDED: "quiet",
 }
 WORST: Final = ("bad", "held", "warn", "next", "quiet", "good")
+BROKEN: Final = frozenset({"bad", "held", "warn"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,7 @@ class Hop:
     at: datetime
     state: str
     cause_id: UUID | None
+    why: str = ""  # it was set aside
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,10 +62,17 @@ class Leg:
     begins: datetime
     ends: datetime
 
+    @property
+    def lasts_s(self) -> float:
+        return (self.ends - self.begins).total_seconds()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Twig:
-    """A node to draw: an event is a box, a delivery a dot before what it caused. `key` names it for its address."""
+    """A node to draw: an event is a box, a delivery a dot before what it caused. `key` names it for its address.
+
+    `lasts` is said on the edge that leads to it; `is_critical` puts it on the way to what ended last.
+    """
 
     kind: str  # event, delivery, fold
     title: str
@@ -71,6 +80,8 @@ class Twig:
     aside: str = ""
     tone: str = "quiet"
     key: UUID | None = None
+    lasts: str = ""
+    is_critical: bool = False
     children: Sequence["Twig"] = ()
 
 
@@ -83,6 +94,7 @@ class Row:
     leg: Leg | None
     begins_s: float
     lasts_s: float
+    is_critical: bool = False
 
     @property
     def took(self) -> str:
@@ -97,6 +109,7 @@ class Told:
     depth: int
     span_s: float
     statuses: Mapping[Status, int] = field(default_factory=dict)
+    critical: Sequence[UUID] = ()  # events and deliveries in turn, from the first event to what ended last
 
 
 class _Family:
@@ -105,6 +118,7 @@ class _Family:
     def __init__(self, hops: Iterable[Hop], legs: Iterable[Leg]) -> None:
         self.legs: dict[UUID, list[Leg]] = defaultdict(list)
         self.hops: dict[UUID, list[Hop]] = defaultdict(list)
+        self.critical: frozenset[UUID] = frozenset()
         for leg in sorted(legs, key=lambda each: (each.begins, each.id)):
             self.legs[leg.event_id].append(leg)
         for hop in sorted(hops, key=lambda each: (each.at, each.id)):
@@ -133,19 +147,37 @@ def tell(root: Hop, hops: Sequence[Hop], legs: Sequence[Leg]) -> Told:
     """`hops` are the events that others caused, without the root."""
     family = _Family(hops, legs)
     walked = list(family.walk(root))
+    critical = _critical(root, hops, legs)
+    family.critical = frozenset(critical)
     is_grouped = 1 + len(hops) + len(legs) > MOST_NODES
     ends = max([root.at, *(hop.at for hop in hops), *(leg.ends for leg in legs)])
     return Told(
         tree=_grouped(root, family) if is_grouped else _whole(root, family, root.at),
-        rows=[_row(depth, hop, leg, root.at) for depth, hop, leg in walked],
+        rows=[_row(depth, hop, leg, root.at, family.critical) for depth, hop, leg in walked],
         is_grouped=is_grouped,
         depth=1 + max(depth for depth, _, _ in walked),
         span_s=(ends - root.at).total_seconds(),
         statuses=Counter(leg.status for leg in legs),
+        critical=critical,
     )
 
 
-def _row(depth: int, hop: Hop, leg: Leg | None, zero: datetime) -> Row:
+def _critical(root: Hop, hops: Sequence[Hop], legs: Sequence[Leg]) -> list[UUID]:
+    """Back from what ended last, cause by cause: had any of these been faster, all would have ended sooner."""
+    if not legs:
+        return [root.id]
+    events = {hop.id: hop for hop in (*hops, root)}
+    deliveries = {leg.id: leg for leg in legs}
+    leg: Leg | None = max(legs, key=lambda each: (each.ends, each.id))
+    way: list[UUID] = []
+    while leg is not None and leg.id not in way:
+        hop = events.get(leg.event_id)
+        way += [leg.id, leg.event_id]
+        leg = deliveries.get(hop.cause_id) if hop and hop.cause_id and hop.id != root.id else None
+    return way[::-1]
+
+
+def _row(depth: int, hop: Hop, leg: Leg | None, zero: datetime, critical: frozenset[UUID]) -> Row:
     begins, ends = (leg.begins, leg.ends) if leg else (hop.at, hop.at)
     return Row(
         depth=depth,
@@ -153,6 +185,7 @@ def _row(depth: int, hop: Hop, leg: Leg | None, zero: datetime) -> Row:
         leg=leg,
         begins_s=max((begins - zero).total_seconds(), 0),
         lasts_s=max((ends - begins).total_seconds(), 0),
+        is_critical=leg is not None and leg.id in critical,
     )
 
 
@@ -162,11 +195,12 @@ def _whole(hop: Hop, family: _Family, zero: datetime, via: str = "") -> Twig:
     return Twig(
         kind="event",
         title=hop.event_type or "no type",
-        note=f"via {via}" if via else f"received from {hop.source}",
+        note=hop.why or (f"via {via}" if via else f"received from {hop.source}"),
         aside=f"+{waited((hop.at - zero).total_seconds())}" if via else "",
         tone=_tone_of_event(hop),
         key=hop.id,
-        children=_folded(twigs),
+        is_critical=hop.id in family.critical,
+        children=_folded(twigs, hop),
     )
 
 
@@ -174,26 +208,54 @@ def _delivery(leg: Leg, family: _Family, zero: datetime) -> Twig:
     return Twig(
         kind="delivery",
         title=leg.subscription,
-        note=waited((leg.ends - leg.begins).total_seconds()) if leg.status is Status.DELIVERED else leg.tag,
+        note=waited(leg.lasts_s) if leg.status is Status.DELIVERED else leg.tag,
         aside=STATUS_WORDS[leg.status],
         tone=TONES[leg.status],
         key=leg.id,
+        lasts=waited(leg.lasts_s),
+        is_critical=leg.id in family.critical,
         children=[_whole(child, family, zero, leg.subscription) for child in family.hops[leg.id]],
     )
 
 
-def _folded(twigs: list[Twig]) -> list[Twig]:
-    """What caused something first, then what failed; of the rest as many as can be looked over."""
-    twigs.sort(key=lambda twig: (not twig.children, WORST.index(twig.tone)))
+def _folded(twigs: list[Twig], hop: Hop) -> list[Twig]:
+    """Of what went well and caused nothing, as many as can be looked over."""
+    twigs.sort(key=_rank)
     plain = [twig for twig in twigs if not twig.children and twig.tone == "good"]
     if len(plain) <= MOST_DOTS:
         return twigs
     shown = [twig for twig in twigs if twig not in plain[MOST_DOTS:]]
-    return [*shown, Twig(kind="fold", title=f"+ {len(plain) - MOST_DOTS} more delivered", tone="good")]
+    more = f"+ {len(plain) - MOST_DOTS:,} more delivered"
+    return [*shown, Twig(kind="fold", title=more, tone="good", key=hop.id)]
+
+
+def _rank(twig: Twig) -> tuple[int, bool, int]:
+    """Broken branches first, however deep they are broken; then what caused something; then the rest."""
+    return (_worst(twig), not twig.children, WORST.index(twig.tone))
+
+
+def _worst(twig: Twig) -> int:
+    """Of what lies in it: how it stands in WORST, as far as that is broken."""
+    own = WORST.index(twig.tone) if twig.tone in BROKEN else len(WORST)
+    return min([own, *(_worst(child) for child in twig.children)])
 
 
 def _tone_of_event(hop: Hop) -> str:
-    return {"quarantined": "held", "unmatched": "quiet", "received": "next"}.get(hop.state, "")
+    return {"quarantined": "held", "unmatched": "quiet", "discarded": "quiet", "received": "next"}.get(
+        hop.state, ""
+    )
+
+
+def _tone_of_events(hops: Sequence[Hop]) -> str:
+    if len(hops) == 1:
+        return _tone_of_event(hops[0])
+    return "held" if _set_aside(hops) else ""
+
+
+def _set_aside(hops: Sequence[Hop]) -> str:
+    """How many of several events go no further."""
+    held = sum(bool(hop.why) for hop in hops)
+    return hops[0].why if held == len(hops) == 1 else f"{held:,} set aside" if held else ""
 
 
 def _grouped(root: Hop, family: _Family) -> Twig:
@@ -211,18 +273,19 @@ def _group(hops: Sequence[Hop], family: _Family, note: str, seen: set[UUID], dep
         _group_of_legs(name, theirs, family, seen, depth)
         for (name, _), theirs in sorted(legs.items(), key=str)
     ]
-    twigs.sort(key=lambda twig: (not twig.children, WORST.index(twig.tone)))
+    twigs.sort(key=_rank)
     shown = max(MOST_BRANCHES, sum(bool(twig.children) for twig in twigs[: 2 * MOST_BRANCHES]))
     if len(twigs) > shown:
-        fold = Twig(kind="fold", title=f"+ {len(twigs) - shown} more subscriptions")
+        fold = Twig(kind="fold", title=f"+ {len(twigs) - shown} more subscriptions", key=hops[0].id)
         twigs = [*twigs[:shown], fold]
     return Twig(
         kind="event",
         title=hops[0].event_type or "no type",
-        note=note,
+        note=_set_aside(hops) or note,
         aside=f"× {len(hops):,}" if len(hops) > 1 else "",
-        tone=_tone_of_event(hops[0]) if len(hops) == 1 else "",
-        key=hops[0].id if len(hops) == 1 else None,
+        tone=_tone_of_events(hops),
+        key=hops[0].id,  # of several the first, which leads to the others
+        is_critical=any(hop.id in family.critical for hop in hops),
         children=twigs,
     )
 
@@ -241,6 +304,7 @@ def _group_of_legs(name: str, legs: Sequence[Leg], family: _Family, seen: set[UU
             title=f"{len(largest) - MOST_TYPES} more types",
             note=f"via {name}",
             aside=f"× {more:,}",
+            key=next((hops[0].id for _, hops in largest[MOST_TYPES:]), None),
         )
     ]
     counts = Counter(leg.status for leg in legs)
@@ -251,7 +315,9 @@ def _group_of_legs(name: str, legs: Sequence[Leg], family: _Family, seen: set[UU
         title=name,
         note=said,
         tone=tone,
-        key=legs[0].id if len(legs) == 1 else None,
+        key=legs[0].id,
+        lasts=waited(max(leg.lasts_s for leg in legs)),
+        is_critical=any(leg.id in family.critical for leg in legs),
         children=[
             *(_group(hops, family, f"via {name}", seen, depth + 1) for _, hops in largest[:MOST_TYPES]),
             *(rest if more else []),

@@ -53,6 +53,7 @@ def parse(params: Params) -> Parsed:
         start=reading.one("from", moment, None),
         end=reading.one("to", moment, None),
         attempts=reading.one("attempts", _at_least, 0),
+        below=reading.one("below", _node, None),
         oldest_first=reading.one("order", {"oldest": True, "newest": False}.__getitem__, False),
         before=reading.one("before", _cursor, None),
         after=reading.one("after", _cursor, None),
@@ -76,6 +77,7 @@ def to_params(query: DeliveryQuery) -> dict[str, list[str]]:
         "q": [query.search],
         **time_params(query),
         "attempts": [f">={query.attempts}" if query.attempts else ""],
+        "below": [query.below.hex if query.below else ""],
         "order": ["oldest" if query.oldest_first else ""],
         "before": [public_id("delivery", query.before) if query.before else ""],
         "after": [public_id("delivery", query.after) if query.after else ""],
@@ -92,6 +94,12 @@ def _at_least(text: str) -> int:
     if found is None or not 1 <= int(found[1]) <= MOST_ATTEMPTS:
         raise ValueError(text)
     return int(found[1])
+
+
+def _node(text: str) -> UUID:
+    """An event or a delivery; which of the two is told by the tables."""
+    kind = "event" if text.startswith("evt_") else "delivery"
+    return parse_id(kind, text)
 
 
 def _cursor(text: str) -> UUID:

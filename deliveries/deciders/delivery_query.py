@@ -37,8 +37,10 @@ class DeliveryQuery(ListQuery):
     fingerprints: tuple[str, ...] = ()  # issues
     replay: UUID | None = None  # what one job has sent
     attempts: int = 0  # at least
+    below: UUID | None = None  # an event or a delivery: what lies below it in its cascade
 
     @property
     def usual_since(self) -> str:
-        """Issues and what one replay sent, too, are looked for in all that is kept."""
-        return "all" if self.search or self.fingerprints or self.replay else DEFAULT_SINCE
+        """Issues, cascades and what one replay sent, too, are looked for in all that is kept."""
+        is_narrow = self.search or self.fingerprints or self.replay or self.below
+        return "all" if is_narrow else DEFAULT_SINCE

@@ -99,6 +99,9 @@ def _each(query: DeliveryQuery, names: Mapping[UUID, str]) -> Iterator[tuple[str
     if query.replay:
         without = replace(query, replay=None)
         yield f"Replay {public_id('replay', query.replay)}", replace(without, since=narrowed(without))
+    if query.below:
+        without = replace(query, below=None)
+        yield "Below one node of a cascade", replace(without, since=narrowed(without))
     if query.attempts:
         plural = "" if query.attempts == 1 else "s"
         yield f"At least {query.attempts} attempt{plural}", replace(query, attempts=0)

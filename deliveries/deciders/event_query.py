@@ -43,6 +43,7 @@ class EventStatus(StrEnum):
     ROUTED = "routed"
     UNMATCHED = "unmatched"
     QUARANTINED = "quarantined"
+    DISCARDED = "discarded"  # out of quarantine
 
 
 STATUS_WORDS: Final[dict[EventStatus, str]] = {
@@ -51,6 +52,7 @@ STATUS_WORDS: Final[dict[EventStatus, str]] = {
     EventStatus.ROUTED: "Routed",
     EventStatus.UNMATCHED: "Unmatched",
     EventStatus.QUARANTINED: "Quarantined",
+    EventStatus.DISCARDED: "Discarded",
 }
 
 

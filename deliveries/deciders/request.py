@@ -29,11 +29,13 @@ def compose_headers(
     trace_id: str,
     span_id: str,
     attempt: int,
+    tracestate: str = "",
     extra: Mapping[str, str],
 ) -> dict[str, str]:
     """All headers of one attempt. `extra` are the subscription's own, checked when they were saved.
 
     `timestamp` is the attempt's in Unix seconds; `trace_id` and `span_id` are 32 and 16 hex digits.
+    `tracestate` are other vendors' entries, which are passed on after ours.
     """
     headers = {
         **extra,
@@ -44,7 +46,7 @@ def compose_headers(
         "webhook-timestamp": str(timestamp),
         "idempotency-key": message_id,
         "traceparent": f"00-{trace_id}-{span_id}-01",
-        "tracestate": f"weir={message_id}",
+        "tracestate": f"weir={message_id},{tracestate}" if tracestate else f"weir={message_id}",
         "weir-attempt": str(attempt),
     }
     if signature := signer.sign(message_id, timestamp, body):

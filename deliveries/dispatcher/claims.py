@@ -58,6 +58,7 @@ class Claimed(NamedTuple):
 class Body:
     content: bytes
     content_type: str
+    tracestate: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,8 +138,13 @@ def _pass_over_outdated(
 def bodies(claimed: Iterable[Claimed]) -> dict[UUID, Body]:
     """The events' exact bytes, each once, however many deliveries carry it."""
     events = {row.event_id for row in claimed}
-    rows = EventBody.objects.filter(event_id__in=events).values_list("event_id", "body", "content_type")
-    return {event: Body(content=bytes(body), content_type=kind) for event, body, kind in rows}
+    rows = EventBody.objects.filter(event_id__in=events).values_list(
+        "event_id", "body", "content_type", "tracestate"
+    )
+    return {
+        event: Body(content=bytes(body), content_type=kind, tracestate=carried)
+        for event, body, kind, carried in rows
+    }
 
 
 def rendered(claimed: Iterable[Claimed]) -> dict[UUID, bytes]:

@@ -28,6 +28,7 @@ class Job:
     body: bytes
     content_type: str
     made: bytes | None = None
+    tracestate: str = ""  # of other vendors, as the event brought it
 
     @property
     def number(self) -> int:
@@ -49,6 +50,7 @@ class Job:
             trace_id=self.row.trace_id.hex,
             span_id=f"{random.getrandbits(64) or 1:016x}",  # noqa: S311 (a name, not a secret)
             attempt=self.number,
+            tracestate=self.tracestate,
             extra=self.orders.headers,
         )
 
@@ -101,14 +103,17 @@ def _plain(
 ) -> Job | Unsendable:
     """The bytes to send: those of an earlier attempt, else the event's own, else what the transform makes of them."""
     kept = rendered.get(row.delivery_id)
-    if kept is not None:
-        return Job(row=row, orders=orders, body=kept, content_type="application/json")
     body = bodies.get(row.event_id)
+    others = body.tracestate if body else ""
+    if kept is not None:
+        return Job(row=row, orders=orders, body=kept, content_type="application/json", tracestate=others)
     if body is None:
         error = "The event's body is past its retention, so there is nothing left to send."
         return Unsendable(row=row, orders=orders, outcome=Outcome.UNSENDABLE, error=error)
     if orders.transform is None:
-        return Job(row=row, orders=orders, body=body.content, content_type=body.content_type)
+        return Job(
+            row=row, orders=orders, body=body.content, content_type=body.content_type, tracestate=others
+        )
     try:
         made = render_json(orders.transform.evaluate(parse_json(body.content)))
     except ExpressionFailed as failure:
@@ -118,4 +123,6 @@ def _plain(
             f"The transform makes {len(made):,} bytes of it; Weir sends at most {settings.HUB_MAX_BODY:,}."
         )
         return Unsendable(row=row, orders=orders, outcome=Outcome.OVERSIZED, error=error)
-    return Job(row=row, orders=orders, body=made, content_type="application/json", made=made)
+    return Job(
+        row=row, orders=orders, body=made, content_type="application/json", made=made, tracestate=others
+    )

@@ -18,8 +18,10 @@ from django.db.utils import (
 )
 from django.utils import timezone
 
+from deliveries.deciders.cascade_guard import Why
 from deliveries.deciders.matching import MatchTable, Wanted
-from deliveries.models import Delivery, EventTotal
+from deliveries.models import Delivery, EventTotal, Quarantine
+from deliveries.models.cascade import Fate
 from deliveries.services.lanes import hold_lanes, wake_sleeping
 from deliveries.services.notices import notify
 from webhooks import spans, story
@@ -28,8 +30,7 @@ from webhooks.deciders.wording import storable
 from webhooks.ids import public_id
 from webhooks.models import Event, EventBody, EventState
 
-from . import counting
-from .cascades import place
+from . import cascades, counting
 from .owed import Arrived, Owed, insert
 from .routes import Routes
 from .seats import Holding, SeatLost, fence
@@ -87,18 +88,24 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         waiting = _waiting(only)
         if not waiting:
             return NOTHING
+        placed = cascades.place(waiting, now)
+        going = [event for event in waiting if event.id not in placed.held]
         # Read after the events: who subscribed before an event came must not miss it.
-        matches = _matches(waiting, routes.current())
-        whole, owed = _batch([event for event in waiting if event.id in matches], matches)
+        matches = _matches(going, routes.current())
+        whole, owed = _batch([event for event in going if event.id in matches], matches)
         hold_lanes(connection, {each.subscription_id for each in owed})
         insert(owed, now)
-        place(each.id for each in whole if each.cause_id)
+        cascades.write(placed, [each.id for each in whole], now)
+        held = [each for each in waiting if each.id in placed.held]
+        counting.add(EventTotal, Counter((each.source_id, EventState.QUARANTINED.value) for each in held))
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
     _tell(whole, matches, now)
     return Routed(
-        lanes=frozenset(lanes), events=len(whole), more=len(waiting) == EVENTS or len(whole) < len(waiting)
+        lanes=frozenset(lanes),
+        events=len(whole) + len(held),
+        more=len(waiting) == EVENTS or len(whole) < len(going),
     )
 
 
@@ -133,6 +140,15 @@ def _set_aside(holding: Holding, event: Arrived) -> None:
                 f"Event {event.external_id[:100]} could not be routed and is in quarantine; the log says why."
             )
             counting.add(EventTotal, {(event.source_id, EventState.QUARANTINED.value): 1})
+            Quarantine.objects.update_or_create(
+                event_id=event.id,
+                defaults={
+                    "why": Why.UNROUTABLE,
+                    "fate": Fate.WAITING,
+                    "set_aside_at": timezone.now(),
+                    "settled_at": None,
+                },
+            )
             notify(kind="event-quarantined", object_kind="event", object_id=event.id, text=text)
 
 
@@ -225,6 +241,8 @@ def _batch(
         owed += matches[event.id]
     if whole:
         return whole, owed
+    if not waiting:
+        return [], []
     widest = waiting[0]
     made = set(Delivery.objects.filter(event_id=widest.id).values_list("subscription_id", flat=True))
     missing = [each for each in matches[widest.id] if each.subscription_id not in made]

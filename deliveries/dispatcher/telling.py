@@ -8,7 +8,7 @@ from uuid import UUID
 
 from deliveries.deciders.outcome import Outcome
 from webhooks import spans, story
-from webhooks.deciders.causality import parent_of
+from webhooks.deciders.trace_context import parent_of
 from webhooks.ids import public_id
 from webhooks.models import Event
 

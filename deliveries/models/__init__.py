@@ -4,7 +4,7 @@ from .alert import Alert, Notice, Severity
 from .alert_channel import AlertChannel, AlertMessage, MessageKind, MessageState
 from .alert_rule import AlertRule, Breach, Mute
 from .attempt import Attempt, Exchange
-from .cascade import Cascade
+from .cascade import Cascade, DoubtedCause, Quarantine
 from .dead_letter import DeadLetter, Issue
 from .delivery import Delivery, DeliveryBody, DeliveryState, Phase
 from .lane import (
@@ -42,6 +42,7 @@ __all__ = [
     "DeliveryState",
     "DepthSample",
     "DepthSlice",
+    "DoubtedCause",
     "EntityVersion",
     "EventTotal",
     "Exchange",
@@ -57,6 +58,7 @@ __all__ = [
     "Notice",
     "Ordering",
     "Phase",
+    "Quarantine",
     "Replay",
     "ReplayItem",
     "ReplayLane",

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from django.db.models import Count
 
+from deliveries.deciders.cascade_guard import WHY_WORDS, Why
 from deliveries.deciders.cascade_tree import Hop, Leg
 from deliveries.deciders.delivery_query import Status
 from deliveries.deciders.delivery_signs import response_tag, shown_status
 from deliveries.models import Cascade, Delivery
-from webhooks.models import Event
+from webhooks.models import Event, EventState
 
 from .delivery_filters import held_lanes
 from .event_pages import ids_for
@@ -39,9 +40,13 @@ class Found:
     is_cut: bool
 
 
-def cascades_page(*, search: str, before: UUID | None, after: UUID | None, size: int) -> Listed:
+def cascades_page(
+    *, search: str, before: UUID | None, after: UUID | None, size: int, is_quarantined: bool = False
+) -> Listed:
     """By their first events, the newest first. `before` and `after` are such events."""
     rows = Cascade.objects.select_related("root__source")
+    if is_quarantined:
+        rows = rows.filter(quarantined__gt=0)
     if search:
         rows = rows.filter(pk__in=traces_of(search))
     if after:
@@ -81,7 +86,7 @@ def statuses_of(cascades: Sequence[Cascade]) -> dict[UUID, dict[Status, int]]:
 def read_cascade(cascade: Cascade) -> Found:
     root = cascade.root
     rows = Event.objects.filter(trace_id=cascade.trace_id, cause_id__isnull=False).exclude(pk=root.pk)
-    names = ("pk", "event_type", "source__name", "received_at", "state", "cause_id")
+    names = ("pk", "event_type", "source__name", "received_at", "state", "cause_id", "quarantine__why")
     events = list(rows.order_by("pk").values_list(*names)[: MOST_EVENTS + 1])
     hops = [_hop(*each) for each in events[:MOST_EVENTS]]
     legs = _legs([root.pk, *(hop.id for hop in hops)])
@@ -93,8 +98,17 @@ def read_cascade(cascade: Cascade) -> Found:
     )
 
 
-def _hop(pk: UUID, event_type: str, source: str, at: datetime, state: str, cause: UUID | None) -> Hop:
-    return Hop(id=pk, event_type=event_type, source=source, at=at, state=state, cause_id=cause)
+def _hop(
+    pk: UUID,
+    event_type: str,
+    source: str,
+    at: datetime,
+    state: str,
+    cause: UUID | None,
+    why: str | None = None,
+) -> Hop:
+    said = WHY_WORDS[Why(why)] if why and state == EventState.QUARANTINED else ""
+    return Hop(id=pk, event_type=event_type, source=source, at=at, state=state, cause_id=cause, why=said)
 
 
 def _legs(events: Sequence[UUID]) -> list[Leg]:

@@ -23,6 +23,8 @@ from webhooks.ids import first_id_at, parse_id
 from webhooks.models import Event, Source
 from webhooks.selectors.distinct import MOST_DISTINCT, distinct
 
+from .cascade_below import below
+
 MOST_VALUES = 50  # of one filter; more are asked for at once
 MOST_BRANCHES = 24  # of several columns together; past that, a column is asked for all its values at once
 MOST_ALTERNATIVES = 32  # of one column
@@ -110,6 +112,7 @@ def filters_of(query: DeliveryQuery, now: datetime) -> Filters:
         _outcomes(query.outcomes),
         _codes(query.codes),
         _attempts(query.attempts),
+        _below(query.below),
     ]
     return Filters(columns=[column for column in columns if column is not None], held=held)
 
@@ -130,6 +133,13 @@ def _found(search: str) -> Column | None:
             continue
     if ids := events_sent_as(search):
         found |= Q(event_id__in=ids)
+    return Column(whole=found, alternatives=[found], leads=True)
+
+
+def _below(node: UUID | None) -> Column | None:
+    if node is None:
+        return None
+    found = Q(pk__in=below(node))
     return Column(whole=found, alternatives=[found], leads=True)
 
 

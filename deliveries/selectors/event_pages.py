@@ -1,5 +1,6 @@
 """Reads events as a query asks: a page by key, or a bounded count; and what each row of a page tells besides."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from deliveries.deciders.delivery_signs import shown_status
 from deliveries.deciders.event_query import EventQuery, EventStatus, Tab
 from deliveries.models import Delivery
 from webhooks.ids import parse_id
-from webhooks.models import BusinessKey, Event, EventKey
+from webhooks.models import BusinessKey, Event, EventKey, KeyKind, Source
 
 from .delivery_filters import Column, Filters, equal, source_ids, time_range, types_of
 from .keyset import Page, bounded_count, page_sql, read_page
@@ -92,14 +93,24 @@ def told_of(ids: Sequence[UUID], held: frozenset[UUID]) -> dict[UUID, Told]:
 
 
 def ids_for(search: str) -> list[UUID]:
-    """Events with this id of ours or of a delivery, this sender's id or this business key; the newest so many."""
-    found = {pk for pk in (_parsed("event", search),) if pk is not None}
+    """Events with this id of ours or of a delivery, this sender's id, operation, entity or business key; the newest."""
+    found = {pk for pk in (_parsed("event", search),) if pk is not None} | set(telling_of(search))
     if (delivery := _parsed("delivery", search)) is not None:
         found |= set(Delivery.objects.filter(pk=delivery).values_list("event_id", flat=True))
     by_senders_id = Event.objects.filter(external_id=search)
     found |= set(by_senders_id.order_by("-pk").values_list("pk", flat=True)[:MOST_FOUND])
     bearing = BusinessKey.objects.filter(_business_key(search)).order_by("-event_id")
     return sorted(found | set(bearing.values_list("event_id", flat=True)[:MOST_FOUND]))
+
+
+def telling_of(search: str) -> list[UUID]:
+    """Events that report this operation, or that are about this entity; the newest so many."""
+    digest = hashlib.sha256(search.encode()).digest()
+    # By the index that keeps operations apart, which begins with the source; there are few.
+    sources = list(Source.objects.order_by().values_list("pk", flat=True)[:MOST_FOUND])
+    keys = EventKey.objects.filter(source_id__in=sources, kind=KeyKind.OPERATION, digest=digest)
+    about = Event.objects.filter(entity=search).exclude(entity="").order_by("-pk")
+    return [*keys.values_list("event_id", flat=True), *about.values_list("pk", flat=True)[:MOST_FOUND]]
 
 
 def _business_key(search: str) -> Q:
@@ -135,7 +146,7 @@ def _statuses(statuses: Sequence[EventStatus]) -> Column | None:
         return None
     several = [_status(each) for each in statuses]
     whole = reduce(or_, several)
-    is_narrow = EventStatus.ROUTED not in statuses
+    is_narrow = not {EventStatus.ROUTED, EventStatus.DISCARDED} & set(statuses)
     return Column(whole=whole, alternatives=several, narrows=is_narrow)
 
 

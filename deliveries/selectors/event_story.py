@@ -8,7 +8,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from deliveries.models import Cascade, Delivery
+from deliveries.deciders.cascade_guard import WHY_WORDS, Why
+from deliveries.deciders.causes import DOUBT_WORDS, Doubt
+from deliveries.models import Cascade, Delivery, DoubtedCause, Quarantine
 from webhooks.deciders.sameness import digest_of
 from webhooks.deciders.schemes import SCHEMES, UnknownScheme, scheme
 from webhooks.ids import first_id_at
@@ -70,6 +72,18 @@ def cause_of(event: Event) -> Delivery | None:
         return None
     rows = Delivery.objects.filter(pk=event.cause_id).select_related("event", "subscription")
     return rows.only("event_type", "event__event_type", "event__received_at", "subscription__name").first()
+
+
+def guarded(event: Event) -> dict[str, object]:
+    """Why it was set aside and what came of that; and which cause it named that did not hold."""
+    held = Quarantine.objects.filter(pk=event.pk).first()
+    doubted = DoubtedCause.objects.filter(pk=event.pk).first() if event.cause_id is None else None
+    return {
+        "quarantine": held,
+        "why_held": WHY_WORDS[Why(held.why)] if held else "",
+        "doubted": doubted,
+        "why_doubted": DOUBT_WORDS[Doubt(doubted.why)] if doubted else "",
+    }
 
 
 def caused_by(event: Event, deliveries: list[Delivery]) -> list[Event]:

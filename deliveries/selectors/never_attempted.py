@@ -42,8 +42,10 @@ class TooMany(Exception):
 def never_attempted(choice: Choice, now: datetime, *, ranks: bool) -> Iterator[QuerySet[Any, Any]]:
     """One question for each subscription asked for. Raises TooMany."""
     query = choice.acted_on()
-    if query.codes or query.outcomes or query.fingerprints or query.replay or query.attempts or query.search:
+    if query.codes or query.outcomes or query.fingerprints or query.replay or query.attempts:
         return  # what was never attempted has no answer to ask for
+    if query.search or query.below:
+        return
     wanted = Subscription.objects.filter(pk__in=query.subscriptions).exclude(lane__hold=Hold.DISABLED)
     for each in wanted.order_by("pk").only("subscriber_id", "source_id", "event_types", "filter"):
         events = _wanted_by(each, choice, now)

@@ -30,6 +30,10 @@ class Node(Protocol):
     @property
     def address(self) -> str: ...
     @property
+    def lasts(self) -> str: ...
+    @property
+    def is_critical(self) -> bool: ...
+    @property
     def children(self) -> "Sequence[Node]": ...
 
 
@@ -55,12 +59,14 @@ class Dot:
     note: str
     address: str
     whole: str
+    lasts: str  # said on the edge before it, where it led to something
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edge:
     path: str
     tone: str
+    is_critical: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,7 +101,7 @@ def _box(drawn: Tree, node: Node, *, x: float, top: float, is_first: bool = Fals
     below = top + (height - sum(_high(child) for child in node.children)) / 2
     for child in node.children:
         at = _dot(drawn, child, x=x + PITCH - 9, top=below)
-        drawn.edges.append(Edge(path=_curve(x + BOX_WIDTH, middle, x + PITCH - 9, at), tone=_broken(child)))
+        drawn.edges.append(_edge(child, x + BOX_WIDTH, middle, x + PITCH - 9, at))
         below += _high(child)
     drawn.boxes.append(
         Box(
@@ -122,7 +128,8 @@ def _dot(drawn: Tree, node: Node, *, x: float, top: float) -> float:
     for child in node.children:
         at, high = _box(drawn, child, x=x + 9, top=below)
         if len(node.children) > 1:
-            drawn.edges.append(Edge(path=f"M{short(x)} {short(middle)}V{short(at)}H{short(x + 9)}", tone=""))
+            path = f"M{short(x)} {short(middle)}V{short(at)}H{short(x + 9)}"
+            drawn.edges.append(Edge(path=path, tone="", is_critical=child.is_critical))
         below += high
     is_leaf = not node.children
     drawn.dots.append(
@@ -134,14 +141,16 @@ def _dot(drawn: Tree, node: Node, *, x: float, top: float) -> float:
             note=_cut(node.note, NOTE) if is_leaf else "",
             address=node.address,
             whole=_whole(node),
+            lasts="" if is_leaf else node.lasts,
         )
     )
     drawn.width = max(drawn.width, int(x + (LABEL if is_leaf else 0)))
     return middle
 
 
-def _broken(node: Node) -> str:
-    return node.tone if node.tone in BROKEN else ""
+def _edge(node: Node, x: float, y: float, to_x: float, to_y: float) -> Edge:
+    tone = node.tone if node.tone in BROKEN else ""
+    return Edge(path=_curve(x, y, to_x, to_y), tone=tone, is_critical=node.is_critical)
 
 
 def _curve(x: float, y: float, to_x: float, to_y: float) -> str:

@@ -5,12 +5,15 @@ It takes what the outbound side decided, since that side knows nothing of the hu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django import template
+from django.conf import settings
 from django.urls import reverse
 
 from deliveries.deciders.cascade_tree import Row, Twig
 from hub.charts import tree
+from webhooks.ids import public_id
 
 from .charts import chart
 
@@ -30,6 +33,8 @@ class _Node:
     aside: str
     tone: str
     address: str
+    lasts: str
+    is_critical: bool
     children: Sequence["_Node"]
 
 
@@ -49,13 +54,29 @@ def span_bar(row: Row, span_s: float, tone: str) -> dict[str, str]:
 
 
 def _node(twig: Twig) -> _Node:
-    page = PAGES.get(twig.kind)
     return _Node(
         kind=twig.kind,
         title=twig.title,
         note=twig.note,
         aside=twig.aside if twig.kind == "event" else "",
         tone=twig.tone,
-        address=reverse(page, args=[twig.key]) if page and twig.key else "",
+        address=_address(twig),
+        lasts=twig.lasts,
+        is_critical=twig.is_critical,
         children=[_node(child) for child in twig.children],
     )
+
+
+def _address(twig: Twig) -> str:
+    """Of a fold: the deliveries that it folds up, and the others of its event."""
+    if twig.key is None:
+        return ""
+    if twig.kind == "fold":
+        return f"{reverse('admin:deliveries_delivery_changelist')}?q={public_id('event', twig.key)}"
+    return reverse(PAGES[twig.kind], args=[twig.key])
+
+
+@register.simple_tag
+def trace_address(trace_id: UUID) -> str:
+    """Where the tracing system shows this trace, if HUB_TRACE_URL says where; else nothing."""
+    return str(settings.HUB_TRACE_URL).replace("{trace_id}", trace_id.hex)

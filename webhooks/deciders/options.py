@@ -16,6 +16,7 @@ _PLACES = {
     "operation_from": "operation_sources",
     "entity_from": "entity_sources",
     "version_from": "version_sources",
+    "cause_from": "cause_sources",
     "time_from": "time_sources",
 }
 _EXPRESSION = "jmespath:"

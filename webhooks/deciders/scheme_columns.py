@@ -74,6 +74,9 @@ class Scheme:
     operation_sources: tuple[str, ...] = ()
     entity_sources: tuple[str, ...] = ()
     version_sources: tuple[str, ...] = ()
+    cause_sources: tuple[
+        str, ...
+    ] = ()  # the webhook-id of the delivery it follows from, where the body says it
     may_be_ours: bool = False  # another Weir may send what was published to it, entity and version included
     batch: tuple[str, ...] = ()  # paths of lists, each item of which is an event; from the outside in
     batch_type: str = ""  # only bodies whose content type begins so are batches

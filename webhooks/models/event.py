@@ -17,6 +17,7 @@ class EventState(models.TextChoices):
     ROUTED = "routed", "Routed"  # at least one delivery is owed
     UNMATCHED = "unmatched", "Unmatched"  # no subscription wanted it; kept, so a later one can ask for it
     QUARANTINED = "quarantined", "Quarantined"  # set aside for a person: a cascade guard, or routing failed
+    DISCARDED = "discarded", "Discarded"  # by a person, out of quarantine; it was never routed
 
 
 class Event(models.Model):
@@ -66,7 +67,9 @@ class Event(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=EventState.values), name="event_state_known"),
             models.CheckConstraint(
-                condition=models.Q(routed_at__isnull=True, state__in=["scheduled", "received", "quarantined"])
+                condition=models.Q(
+                    routed_at__isnull=True, state__in=["scheduled", "received", "quarantined", "discarded"]
+                )
                 | models.Q(routed_at__isnull=False, state__in=["routed", "unmatched"]),
                 name="event_routed_at_once_routed",
             ),
@@ -82,6 +85,8 @@ class Event(models.Model):
             models.Index(fields=["source", "id"], name="event_source_idx"),
             # Serves a pasted sender's id.
             models.Index(fields=["external_id"], name="event_external_id_idx"),
+            # Serves "what was told of this order?"; most events name no entity.
+            models.Index(fields=["entity", "id"], name="event_entity_idx", condition=~models.Q(entity="")),
             # Serve the console's filters by type, and by the states that are rare.
             models.Index(fields=["event_type", "id"], name="event_type_idx"),
             models.Index(
@@ -108,6 +113,14 @@ class EventBody(models.Model):
     body = models.BinaryField()
     content_type = models.CharField(max_length=200)
     headers = models.JSONField(help_text="Pairs of name and value; sensitive values are masked.")
+    # Beside the bytes, since it is read with them, once for each delivery.
+    tracestate = models.CharField(
+        max_length=512,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Other vendors' entries, which go out again with its deliveries.",
+    )
 
     class Meta:
         verbose_name_plural = "event bodies"

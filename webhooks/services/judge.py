@@ -10,12 +10,14 @@ from webhooks import spans, store
 from webhooks.deciders import handshakes
 from webhooks.deciders.batches import bodies_of
 from webhooks.deciders.business_keys import business_keys_of
-from webhooks.deciders.causality import cause_of, parent_of
+from webhooks.deciders.causality import cause_of, passed_on
 from webhooks.deciders.handshakes import Handshake, Keys
 from webhooks.deciders.identify import Identity, identify
+from webhooks.deciders.places import first_of
 from webhooks.deciders.redaction import mask
 from webhooks.deciders.sameness import digest_of
 from webhooks.deciders.scheme_columns import Reply
+from webhooks.deciders.trace_context import parent_of
 from webhooks.deciders.verify import Arrival, LiveSecret, Refused, Verified, certificate_url, verify
 
 from .certificates import certificate_at
@@ -140,7 +142,8 @@ def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: I
         operation_id=identity.operation_id,
         entity=identity.entity,
         entity_version=identity.entity_version,
-        cause_id=cause_of(arrival.headers),
+        cause_id=cause_of(arrival.headers, first_of(arrival, source.scheme.cause_sources)),
+        tracestate=passed_on(arrival.headers),
         sender=parent_of(arrival.headers) if spans.is_on() else None,
         business_keys=business_keys_of(source.business_keys, arrival.body),
     )

@@ -23,9 +23,9 @@ from django.utils import timezone
 
 from webhooks import store
 from webhooks.deciders.business_keys import business_keys_of
-from webhooks.deciders.causality import Parent
 from webhooks.deciders.expressions import ExpressionFailed, render_json
 from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
+from webhooks.deciders.trace_context import Parent
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
 from webhooks.models import KeyKind, Source, Subscriber
@@ -80,13 +80,15 @@ def publish(
     entity_version: int | None = None,
     cause_id: UUID | None = None,
     sender: Parent | None = None,
+    tracestate: str = "",
     target: Subscriber | None = None,
     deliver_at: datetime | None = None,
     catalogue: Catalogue | None = None,
 ) -> Verdict:
     """Raises ValidationError, by field, when this cannot be an event. `cause_id` names the delivery that caused it.
 
-    `sender` is the span it was sent from. The catalogue is looked into where it is not given.
+    `sender` is the span it was sent from, `tracestate` are the entries of other vendors that it came with.
+    The catalogue is looked into where it is not given.
     """
     said = Said(
         source=source,
@@ -102,7 +104,7 @@ def publish(
     fact = _fact(said, now, cause_id, event_types.look_up([event_type]) if catalogue is None else catalogue)
     while True:
         _check_enabled(said.source)
-        verdict = store.store(replace(fact, sender=sender))
+        verdict = store.store(replace(fact, sender=sender, tracestate=tracestate))
         if isinstance(verdict, store.Conflict):
             _keep_conflict(fact, verdict, now)
         if not isinstance(verdict, store.SourceChanged):
@@ -116,6 +118,7 @@ def publish_many(
     batch: Sequence[Said],
     cause_id: UUID | None = None,
     sender: Parent | None = None,
+    tracestate: str = "",
     catalogue: Catalogue | None = None,
 ) -> list[Verdict]:
     """All or none, in their order, in one transaction; one verdict each. Raises BatchInvalid.
@@ -125,7 +128,10 @@ def publish_many(
     now = timezone.now()
     if catalogue is None:
         catalogue = event_types.look_up({said.event_type for said in batch})
-    facts = [replace(fact, sender=sender) for fact in _facts(batch, now, cause_id, catalogue)]
+    facts = [
+        replace(fact, sender=sender, tracestate=tracestate)
+        for fact in _facts(batch, now, cause_id, catalogue)
+    ]
     for _ in range(_TRIES):
         try:
             verdicts = store_many(facts)

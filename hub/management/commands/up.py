@@ -28,8 +28,11 @@ class Command(BaseCommand):
         parser.add_argument("--host", default=settings.HUB_HOST)
         parser.add_argument("--port", default=settings.HUB_PORT)
         parser.add_argument("--demo", action="store_true", help="also runs three small services to look at")
+        parser.add_argument(
+            "--loop", action="store_true", help="with --demo: two more, which go round in a circle"
+        )
 
-    def handle(self, *args: Any, host: str, port: str | int, demo: bool, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: str | int, demo: bool, loop: bool, **options: Any) -> None:
         port = _number(port)
         try:
             first_run.check_port(host, port)
@@ -40,7 +43,7 @@ class Command(BaseCommand):
         address = _address(host, port)
         self._welcome()
         first_run.let_go()
-        self._supervise(host, port, address, demo)
+        self._supervise(host, port, address, ["--loop"] if loop else [] if demo else None)
 
     def _welcome(self) -> None:
         if password := first_run.make_first_operator():
@@ -48,9 +51,10 @@ class Command(BaseCommand):
             self.stdout.write(told)  # for a person's eyes, and never a line of the log
             self.stdout.flush()
 
-    def _supervise(self, host: str, port: int, address: str, demo: bool) -> None:
+    def _supervise(self, host: str, port: int, address: str, demo: list[str] | None) -> None:
+        """`demo` holds what it is told; None: there is none."""
         os.environ |= {"HUB_HOST": host, "HUB_PORT": str(port), "PYTHONUNBUFFERED": "1"}
-        if demo:
+        if demo is not None:
             os.environ.setdefault("HUB_EGRESS_ALLOW", "127.0.0.0/8")
         supervisor = Supervisor(self._say)
         supervisor.listen()
@@ -59,8 +63,8 @@ class Command(BaseCommand):
             supervisor.start_cluster(Program(name="cluster", command=_manage("cluster")))
             if supervisor.tend_until(lambda: _answers(address)):
                 self._say(f"Weir is up at {address}/admin/ (Ctrl-C stops it).")
-                if demo:
-                    supervisor.start(Program(name="demo", command=[sys.executable, "-m", "demo"]))
+                if demo is not None:
+                    supervisor.start(Program(name="demo", command=[sys.executable, "-m", "demo", *demo]))
                 supervisor.tend_until(lambda: False)
         finally:
             self._say("Stopping.")

@@ -1,0 +1,76 @@
+"""Reads W3C trace context from a request's headers, and decides what of it is passed on. It knows no cause.
+
+By the Recommendation of 23 November 2021 (www.w3.org/TR/trace-context-1): whoever finds no sound traceparent uses no
+tracestate either, and a tracestate in which one entry is malformed is dropped as a whole.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+MOST_ENTRIES: Final = 32  # of a tracestate, ours among them; the standard allows no more
+MOST_CARRIED: Final = (
+    512  # characters of others' entries; what the standard says should at least be passed on
+)
+_LONG: Final = 128  # characters of an entry that is left out before others are
+_BLANK: Final = " \t"
+
+# Version 00 has nothing after its flags; what a later version adds is passed over, but for ff, which is none.
+# No id is all zeros.
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?:00|(?P<later>(?!00)[0-9a-f]{2}))-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<span>[0-9a-f]{16})"
+    r"-[0-9a-f]{2}(?(later)(?:-.*)?)",
+    re.ASCII,
+)
+_NAME = r"[a-z0-9_\-*/]"
+_KEY = re.compile(rf"[a-z]{_NAME}{{0,255}}|[a-z0-9]{_NAME}{{0,240}}@[a-z]{_NAME}{{0,13}}", re.ASCII)
+# Printable ASCII without comma and equals sign, not ending in a blank.
+_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
+
+
+class Parent(NamedTuple):
+    """The span of a sender's from which a request came: 128 and 64 bits."""
+
+    trace_id: int
+    span_id: int
+
+
+def parent_of(headers: Mapping[str, str]) -> Parent | None:
+    """What a sound traceparent names."""
+    found = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip(_BLANK))
+    return Parent(int(found["trace"], 16), int(found["span"], 16)) if found else None
+
+
+def entries_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """The tracestate's entries in their order, the first of each key; none where the headers are not sound."""
+    if "tracestate" not in headers or parent_of(headers) is None:
+        return {}
+    entries: dict[str, str] = {}
+    members = [member.strip(_BLANK) for member in headers["tracestate"].split(",")]
+    members = [member for member in members if member]  # empty ones are allowed, and say nothing
+    if len(members) > MOST_ENTRIES:
+        return {}
+    for member in members:
+        key, mark, value = member.partition("=")
+        if not (mark and _KEY.fullmatch(key) and _VALUE.fullmatch(value)):
+            return {}
+        entries.setdefault(key, value)
+    return entries
+
+
+def carried(headers: Mapping[str, str], *, ours: str) -> str:
+    """Others' entries as they came, to be passed on after ours; shortened by whole entries where they are too many.
+
+    The long ones go first, then those at the end, as section 3.3.1.5 says.
+    """
+    members = [f"{key}={value}" for key, value in entries_of(headers).items() if key != ours]
+    members = members[: MOST_ENTRIES - 1]
+    if _length(members) > MOST_CARRIED:
+        members = [member for member in members if len(member) <= _LONG]
+    while _length(members) > MOST_CARRIED:
+        members.pop()
+    return ",".join(members)
+
+
+def _length(members: list[str]) -> int:
+    return sum(len(member) + 1 for member in members) - 1
