@@ -84,8 +84,12 @@ class Route:
 
     def _id(self, tenant: Tenant, argument: str) -> str:
         kind = self.door.kind if argument == "pk" else argument.removesuffix("_pk")
-        thing = tenant.things[kind]
-        return public_id(kind, thing) if kind in PREFIXES else thing.hex  # a cascade goes by its trace id
+        return shown(kind, tenant.things[kind])
+
+
+def shown(kind: str, thing: UUID) -> str:
+    """A cascade goes by its trace id."""
+    return public_id(kind, thing) if kind in PREFIXES else thing.hex
 
 
 def routes() -> Iterator[Route]:

@@ -21,8 +21,7 @@ from hub import api
 from hub.openapi import document
 from hub.wsgi import application
 from tests.callers import with_key
-from tests.tenants import Tenant, tenant
-from webhooks.ids import public_id
+from tests.tenants import Tenant, shown, tenant
 from webhooks.rest import Door
 
 pytestmark = pytest.mark.django_db
@@ -52,8 +51,9 @@ def one_connection() -> Iterator[None]:
 def ids_in(path: str, of: Tenant) -> dict[str, str]:
     """What there is, for each place of an address: `id`, of the door's kind, or a kind's own name."""
     names = re.findall(r"([\w-]+)/{(\w+)}", path)
-    kinds = {name: KINDS[before] if name == "id" else name.removesuffix("_pk") for before, name in names}
-    return {name: public_id(kind, of.things[kind]) for name, kind in kinds.items()}
+    own = ("id", "trace_id")  # a cascade goes by its trace id
+    kinds = {name: KINDS[before] if name in own else name.removesuffix("_pk") for before, name in names}
+    return {name: shown(kind, of.things[kind]) for name, kind in kinds.items()}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")

@@ -106,6 +106,7 @@ def test_a_cascade_is_nodes_and_edges_with_their_states_times_and_depths(caller:
     ]  # fmt: skip
     assert (told["nodes"][1]["event_type"], told["nodes"][3]["last_answer"]) == ("invoice.issued", "timeout")
     assert told["nodes"][0]["at"] == f"{root.received_at:%Y-%m-%dT%H:%M:%S.%f}Z"
+    assert told["critical_path"] == [order, brought, invoice, lost]
 
 
 def test_an_event_that_stands_alone_is_its_own_cascade(caller: Caller) -> None:

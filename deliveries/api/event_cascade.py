@@ -53,6 +53,10 @@ class CascadeBody(serializers.Serializer[Any]):
     is_cut = serializers.BooleanField(help_text="Whether there is more of it than is told.")
     nodes = Node(many=True, help_text="Its events, then its deliveries, each in the order of the tree.")
     edges = Edge(many=True, help_text="What came of what.")
+    critical_path = serializers.ListField(
+        child=serializers.CharField(help_text="The id of an event or a delivery."),
+        help_text="From the first event to what ended last: had any of these been faster, all would have ended sooner.",
+    )
 
 
 class CascadeDoor(Door[Event]):
@@ -72,7 +76,8 @@ class CascadeDoor(Door[Event]):
 
 def _told(cascade: Cascade) -> dict[str, Any]:
     found = read_cascade(cascade)
-    rows = tell(found.root, found.hops, found.legs).rows
+    tree = tell(found.root, found.hops, found.legs)
+    rows = tree.rows
     depths = {row.hop.id: row.depth for row in rows}
     return {
         "trace_id": cascade.trace_id.hex,
@@ -88,6 +93,10 @@ def _told(cascade: Cascade) -> dict[str, Any]:
         "edges": [
             *(_edge(_cause(hop), _name(hop)) for hop in _once(row.hop for row in rows) if hop.cause_id),
             *(_edge(_name(row.hop), public_id("delivery", row.leg.id)) for row in rows if row.leg),
+        ],
+        # Events and deliveries in turn.
+        "critical_path": [
+            public_id("delivery" if place % 2 else "event", key) for place, key in enumerate(tree.critical)
         ],
     }
 
