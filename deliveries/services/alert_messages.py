@@ -1,4 +1,4 @@
-"""Writes what channels are to be told, in the transaction in which it comes about. It sends nothing.
+"""Writes what channels and subscribers are to be told, in the transaction in which it comes about. It sends nothing.
 
 A look that opens very many alerts of one rule tells of them in one message for each channel: when a network fails, a
 thousand circuits open, and nobody reads a thousand mails.
@@ -13,6 +13,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from deliveries.models import Alert, AlertChannel, AlertMessage, MessageKind
+
+from . import alert_announcements
 
 SINGLY = 10  # alerts of one rule told one by one in one look; more are told together
 BATCH = 500
@@ -37,6 +39,9 @@ def write(news: Mapping[MessageKind, Sequence[Told]], *, now: datetime) -> int:
     told = {kind: [each for each in several if each[1].tells] for kind, several in news.items()}
     if not any(told.values()):
         return 0
+    alert_announcements.announce(
+        {kind: [(alert, each.text) for alert, each in several] for kind, several in told.items()}
+    )
     channels = list(AlertChannel.objects.filter(is_enabled=True).defer("sealed_url").order_by("pk"))
     heard = _who_heard([alert for alert, _ in told.get(MessageKind.CLOSED, ())]) if channels else set()
     rows: list[AlertMessage] = []
