@@ -1,21 +1,17 @@
 """How long a scrape of /metrics takes: a million deliveries wait, and a thousand subscriptions have series."""
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import BytesIO
-from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 from bench import fill
+from bench.asking import ask
 from bench.extent import Extent
 from bench.figures import Figure
 from bench.stage import BenchFailed
 from deliveries.models import CircuitTotal, FailureTotal, SpreadTotal, Total
 from deliveries.models.total import Spread
 from deliveries.services.depths import sample
-from hub.wsgi import application
 from webhooks.models import ReceiptTotal
 
 LANES, DELIVERIES, QUICK = 1_000, 1_000_000, 50_000
@@ -68,22 +64,7 @@ def _count(world: fill.World) -> None:
 
 def _scrape() -> tuple[float, bytes]:
     """Milliseconds until all of it is made, and what it says."""
-    environ: dict[str, object] = {"PATH_INFO": "/metrics", "HTTP_HOST": "127.0.0.1", "REQUEST_METHOD": "GET"}
-    environ["wsgi.input"] = BytesIO()
-    setup_testing_defaults(environ)
-    told: list[str] = []
-
-    def start(
-        status: str, headers: list[tuple[str, str]], problem: Any = None, /
-    ) -> Callable[[bytes], object]:
-        told.append(status)
-        return lambda part: None
-
-    began_at = time.perf_counter()
-    answer = application(environ, start)
-    page = b"".join(answer)
-    took_ms = (time.perf_counter() - began_at) * 1_000
-    answer.close()
-    if not told[0].startswith("200") or b"weir_database_up 1.0" not in page:
-        raise BenchFailed(f"/metrics was answered {told[0]}.")
+    took_ms, page = ask("/metrics")
+    if b"weir_database_up 1.0" not in page:
+        raise BenchFailed("/metrics says that the database is away.")
     return took_ms, page
