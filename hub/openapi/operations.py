@@ -24,7 +24,7 @@ _USUAL = {
     "update": "Replace a {one}",
     "destroy": "Delete a {one}",
 }
-_KINDS = {"apikey": "API key", "deadletter": "dead letter"}
+_KINDS = {"apikey": "API key", "deadletter": "dead letter", "eventtype": "event type", "rollup": "stat"}
 _TRUTH = {"type": "string"}
 
 
