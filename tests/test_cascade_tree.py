@@ -171,3 +171,17 @@ def test_an_event_that_was_set_aside_is_a_closed_end_that_says_why() -> None:
     )  # fmt: skip
     (end,) = tell(hop(1), [closed], [leg(11, 1)]).tree.children[0].children
     assert (end.note, end.tone, end.children) == ("too deep in its cascade, as in a loop", "held", [])
+
+
+def test_of_what_one_delivery_caused_the_broken_comes_first() -> None:
+    hops = [hop(2, cause=11), hop(3, cause=11, at_ms=5)]
+    told = tell(hop(1), hops, [leg(11, 1), leg(21, 2), leg(31, 3, Status.DEAD)])
+    assert [each.title for each in told.tree.children[0].children] == ["e.3", "e.2"]
+
+
+def test_the_first_box_of_a_tall_tree_is_in_sight() -> None:
+    leaves = tuple(Node(kind="delivery", title="leaf", tone="good") for _ in range(100))
+    (first,) = [
+        box for box in tree(title="a tree", root=Node(kind="event", children=leaves)).boxes if box.is_first
+    ]
+    assert float(first.y) < 320

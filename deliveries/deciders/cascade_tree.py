@@ -214,7 +214,9 @@ def _delivery(leg: Leg, family: _Family, zero: datetime) -> Twig:
         key=leg.id,
         lasts=waited(leg.lasts_s),
         is_critical=leg.id in family.critical,
-        children=[_whole(child, family, zero, leg.subscription) for child in family.hops[leg.id]],
+        children=sorted(
+            (_whole(child, family, zero, leg.subscription) for child in family.hops[leg.id]), key=_worst
+        ),
     )
 
 
@@ -319,7 +321,10 @@ def _group_of_legs(name: str, legs: Sequence[Leg], family: _Family, seen: set[UU
         lasts=waited(max(leg.lasts_s for leg in legs)),
         is_critical=any(leg.id in family.critical for leg in legs),
         children=[
-            *(_group(hops, family, f"via {name}", seen, depth + 1) for _, hops in largest[:MOST_TYPES]),
+            *sorted(
+                (_group(hops, family, f"via {name}", seen, depth + 1) for _, hops in largest[:MOST_TYPES]),
+                key=_worst,
+            ),
             *(rest if more else []),
         ],
     )

@@ -9,6 +9,7 @@ from .scale import short
 BOX_WIDTH, BOX_HEIGHT = 184, 46
 PITCH = 244  # from one box to the next one's
 ROW, GAP, MARGIN = 28, 10, 16
+TALL = 640  # beside what is taller, a node stands near its top, so that the first one is in sight
 LABEL = 230  # right of a dot that led to nothing
 TITLE, NOTE, ASIDE = 25, 28, 9  # characters that fit
 BROKEN: Final = frozenset({"bad", "warn", "held"})
@@ -97,7 +98,7 @@ def _high(node: Node) -> float:
 def _box(drawn: Tree, node: Node, *, x: float, top: float, is_first: bool = False) -> tuple[float, float]:
     """Draws it with all below it; gives its middle and its height."""
     height = _high(node)
-    middle = top + height / 2
+    middle = top + min(height, TALL) / 2
     below = top + (height - sum(_high(child) for child in node.children)) / 2
     for child in node.children:
         at = _dot(drawn, child, x=x + PITCH - 9, top=below)
@@ -123,7 +124,7 @@ def _box(drawn: Tree, node: Node, *, x: float, top: float, is_first: bool = Fals
 def _dot(drawn: Tree, node: Node, *, x: float, top: float) -> float:
     """Boxes that it led to lie right beside it, one below the other."""
     height = _high(node)
-    middle = top + height / 2
+    middle = top + min(height, TALL) / 2
     below = top + (height - sum(_high(child) for child in node.children)) / 2
     for child in node.children:
         at, high = _box(drawn, child, x=x + 9, top=below)
