@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deliveries.models import Alert, Circuit, DepthSample, Hold, Lane, Seat
+from deliveries.models import Alert, Cascade, Circuit, DepthSample, Hold, Lane, Seat
 from tests import make
 from tests.alerting import look, no_rules, rule, summaries  # noqa: F401 (a fixture)
 from webhooks.ids import public_id
@@ -167,6 +167,21 @@ def test_a_depth_that_nobody_sampled_lately_is_no_data() -> None:
     rule("deep", measure="queue_depth", threshold=1.0)
     sampled(make.subscription(), due=9, age_s=61)
     assert look().opened == 0
+
+
+def test_events_in_quarantine_are_those_that_wait_there_in_all_cascades() -> None:
+    rule("held-back", measure="quarantined", threshold=5.0)
+    for waiting in (0, 2, 2):
+        event = make.event(state="routed")
+        since = make.now() if waiting else None
+        Cascade.objects.create(trace_id=event.trace_id, root=event, quarantined=waiting, quarantined_at=since)
+    look()
+    assert summaries() == []
+    Cascade.objects.filter(quarantined__gt=0).update(quarantined=3)
+    look()
+    assert summaries() == ["Events in quarantine of the whole hub: 6, at least 5."]
+    Cascade.objects.update(quarantined=0, quarantined_at=None)
+    assert look().closed == 1
 
 
 # -- states ----------------------------------------------------------------------------------------------------

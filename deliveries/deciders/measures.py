@@ -69,6 +69,7 @@ MEASURES: dict[str, Measure] = {
         label="Circuit not closed", bad=Bad.SO, over=(Over.EACH_SUBSCRIPTION, Over.SUBSCRIPTION, Over.SUBSCRIBER)
     ),
     "source_silent": Measure(label="Source silent", bad=Bad.SO, over=(Over.EACH_SOURCE, Over.SOURCE)),
+    "quarantined": Measure(label="Events in quarantine", bad=Bad.HIGH, over=(Over.HUB,)),
     "dispatcher_missing": Measure(label="No dispatcher at work", bad=Bad.SO, over=(Over.HUB,)),
 }  # fmt: skip
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, Sum
 from django.db.models.functions import Now
 
 from deliveries.deciders.alerting import Measurement
 from deliveries.deciders.measures import Over, is_failure, share_of
-from deliveries.models import AlertRule, Circuit, DepthSample, Hold, Lane, Seat, Subscription
+from deliveries.models import AlertRule, Cascade, Circuit, DepthSample, Hold, Lane, Seat, Subscription
 from deliveries.models.rollup import EVERY
 from webhooks.ids import public_id
 from webhooks.models import Source
@@ -115,6 +115,11 @@ class Figured:
         """Lanes whose circuit is not closed and which nobody holds, with when it last changed."""
         lanes = Lane.objects.filter(hold=Hold.NONE).exclude(circuit=Circuit.CLOSED).order_by()
         return dict(lanes.values_list("pk", "circuit_since"))
+
+    @cached_property
+    def quarantined(self) -> int:
+        waiting = Cascade.objects.filter(quarantined__gt=0).aggregate(events=Sum("quarantined"))
+        return waiting["events"] or 0
 
     @cached_property
     def silent(self) -> dict[str, datetime]:
@@ -241,6 +246,10 @@ def _silence(figured: Figured, rule: AlertRule) -> Measured:
     return {scope: Measurement(value=1, since=figured.silent[scope]) for scope in chosen}
 
 
+def _quarantine(figured: Figured, rule: AlertRule) -> Measured:
+    return {HUB_SCOPE: Measurement(value=figured.quarantined)}
+
+
 def _dispatchers(figured: Figured, rule: AlertRule) -> Measured:
     is_missing, since = figured.missing_since
     return {HUB_SCOPE: Measurement(value=1, since=since)} if is_missing else {}
@@ -257,6 +266,7 @@ _MEASURES: dict[str, Callable[[Figured, AlertRule], Measured]] = {
     "queue_depth": _depths,
     "circuit_open": _circuits,
     "source_silent": _silence,
+    "quarantined": _quarantine,
     "dispatcher_missing": _dispatchers,
 }
 
