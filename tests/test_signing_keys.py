@@ -178,7 +178,8 @@ def test_over_the_api_a_public_key_is_shown_at_any_time_and_a_private_one_never(
     shown = caller.get(home)
     assert [each["public_key"] for each in shown.json()["secrets"]] == [body["public_key"]]
     assert caller.patch(home, {"signing": "v1"}).status_code == 400
-    rotated = caller.post(f"{home}/rotate-secret", {"signing": "both", "overlap_s": 60}).json()
+    rotation = {"signing": "both", "overlap_s": 60, "reason": "Both for a while."}
+    rotated = caller.post(f"{home}/rotate-secret", rotation).json()
     assert rotated["secret"].startswith("whsec_") and rotated["public_key"].startswith("whpk_")
     private = SubscriptionSecret.objects.exclude(public_key="").first()
     assert private is not None

@@ -48,10 +48,12 @@ class Causes:
         self.told.append((delivery, event, place))
 
     def write(self, at: str) -> None:
-        table = Table(Cascade, ("trace_id", "root", "created_at", "events", "depth"))
+        table = Table(
+            Cascade, ("trace_id", "root", "created_at", "events", "depth", "budget_spent", "quarantined")
+        )
         for trace, root, events, depth in self.cascades.values():
             if events > 1:
-                table.add((trace, root, at, events, depth))
+                table.add((trace, root, at, events, depth, 0, 0))
         table.flush()
 
     def _pick(self) -> tuple[str, str, Place]:
