@@ -327,12 +327,14 @@ class TestTurning:
 
     def test_it_tells_how_far_it_is(self, caller: Caller, home: str) -> None:
         failed = Delivery.objects.order_by("pk").first()
-        ReplayItem.objects.filter(delivery=failed).update(state="failed", settled_at=make.now())
+        a_while_ago = make.now() - timedelta(seconds=30)  # so that nothing went through just now
+        ReplayItem.objects.filter(delivery=failed).update(state="failed", settled_at=a_while_ago)
         Replay.objects.update(failed=1)
         told = caller.get(home).json()
         assert (told["total"], told["waiting"], told["failed"]) == (3, 2, 1)
         progress = told["progress"]
         assert (progress["left_s"], len(progress["settled_per_second"])) == (None, 60)
+        assert sum(progress["settled_per_second"]) == 1
         assert [each["delivery"] for each in progress["failed_again"]] == [public_id("delivery", failed.pk)]
         assert [(each["name"], each["total"]) for each in progress["subscriptions"]] == [("hook", 3)]
 
