@@ -36,6 +36,11 @@ ASK_AXE = """async runOnly => {
     const found = await axe.run(document, {runOnly, preload: false, resultTypes: ["violations"]});
     return found.violations;
 }"""
+AT_REST = """async () => {
+    await document.fonts.ready;
+    window.scrollTo(0, 0);
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
 SETTLING_MS = 5_000
 SHOTS = Path(os.environ.get("CONSOLE_SHOTS", "var/shots"))
 _FLAGS = [
@@ -56,6 +61,9 @@ class Console:
     def settle(self) -> None:
         """Lets the page ask nothing more, and waits for what it asked: an answer must not meet an emptied database."""
         self.page.evaluate("() => { window.fetch = () => new Promise(() => {}) }")
+        self._wait_for_answers()
+
+    def _wait_for_answers(self) -> None:
         for _ in range(SETTLING_MS // 20):
             if not self.under_way:
                 return
@@ -71,7 +79,12 @@ class Console:
         self.page.evaluate("name => { document.documentElement.dataset.theme = name }", name)
 
     def check_access(self) -> None:
-        """Asks axe for everything in light, and in dark for what a theme can spoil."""
+        """Asks axe for everything in light, and in dark for what a theme can spoil.
+
+        Of the page at rest, seen from its top: what is being laid out, or lies half under the bar, is no finding.
+        """
+        self._wait_for_answers()
+        self.page.evaluate(AT_REST)
         self.page.evaluate(AXE)  # by the browser's own door, so that the policy stays as it is
         for theme, rules in (("light", RULES), ("dark", COLOURS)):
             self.theme(theme)
