@@ -31,7 +31,8 @@ def ask(address: str, **headers: str) -> tuple[float, bytes]:
     answer = application(environ, start)
     content = b"".join(answer)
     took_ms = (time.perf_counter() - began_at) * 1_000
-    answer.close()
+    if close := getattr(answer, "close", None):
+        close()
     if not told[0].startswith("200"):
         raise BenchFailed(f"{address} was answered {told[0]}.")
     return took_ms, content

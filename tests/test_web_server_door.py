@@ -1,12 +1,15 @@
 """What the web server calls: senders go straight to the door, people pass the middleware."""
 
+import time
 from io import BytesIO
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from hub.wsgi import application
 from tests import make
+from webhooks import views
 from webhooks.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +36,8 @@ def call(
 
     answer: Any = application(environ, start)
     content = b"".join(answer)
-    answer.close()
+    if hasattr(answer, "close"):  # as PEP 3333 has it
+        answer.close()
     return told[0], told[1], content
 
 
@@ -70,3 +74,21 @@ def test_a_method_the_door_does_not_know_is_405() -> None:
     status, headers, _ = call("/in/shop", method="PUT")
     assert status == "405 Method Not Allowed"
     assert "POST" in headers["Allow"]
+
+
+def test_a_connection_past_its_age_is_replaced_before_the_next_receipt() -> None:
+    make.source("shop")
+    before = connection.connection
+    connection.close_at = time.monotonic() - 1
+    assert call("/in/shop", b'{"event_id": "a", "event_type": "t"}')[0] == "202 Accepted"
+    assert connection.connection is not before
+
+
+def test_what_breaks_at_the_door_is_a_500_without_a_word_of_why(monkeypatch: Any) -> None:
+    def fall(**_: Any) -> Any:
+        raise RuntimeError("the hinge is made of butter")
+
+    monkeypatch.setattr(views, "receive", fall)
+    status, _, content = call("/in/shop", b"{}")
+    assert status == "500 Internal Server Error"
+    assert b"butter" not in content

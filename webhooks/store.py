@@ -93,9 +93,13 @@ def store(fact: Fact) -> Verdict:
 
 
 def _stored(fact: Fact, values: Mapping[str, Any]) -> Stored:
-    transaction.on_commit(partial(wake.ring, wake.EVENTS))
-    transaction.on_commit(partial(tell_stored, fact, values["event_id"], values["trace_id"]))
+    transaction.on_commit(partial(_announce, fact, values["event_id"], values["trace_id"]))
     return Stored(values["event_id"])
+
+
+def _announce(fact: Fact, event_id: UUID, trace: UUID) -> None:
+    wake.ring(wake.EVENTS)
+    tell_stored(fact, event_id, trace)
 
 
 def tell_stored(fact: Fact, event_id: UUID, trace: UUID) -> None:
