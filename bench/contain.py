@@ -33,6 +33,7 @@ Case = Mapping[str, object]
 NONE: Case = {}
 UNCONTAINED: Case = {"timeout_s": TIMEOUT_S, "circuit_min_volume": NEVER_OPENS}
 CONTAINED: Case = {"timeout_s": TIMEOUT_S}
+CASES = (NONE, UNCONTAINED, CONTAINED)
 
 
 def run(extent: Extent) -> Iterator[Figure]:
@@ -48,8 +49,13 @@ def run(extent: Extent) -> Iterator[Figure]:
 
 
 def _each(extent: Extent, what: str, measure: Callable[[Case], float]) -> tuple[list[float], ...]:
-    rounds = [[measure(case) for case in (NONE, UNCONTAINED, CONTAINED)] for _ in extent.each_round(what)]
-    return tuple(list(column) for column in zip(*rounds, strict=True))
+    """The values of each case; every round begins with another one, so that what the one before left favours none."""
+    values: list[list[float]] = [[] for _ in CASES]
+    for round_ in extent.each_round(what):
+        for step in range(len(CASES)):
+            place = (round_ + step) % len(CASES)
+            values[place].append(measure(CASES[place]))
+    return tuple(values)
 
 
 def _figures(what: str, values: tuple[list[float], ...], unit: str, **goal: float) -> Iterator[Figure]:

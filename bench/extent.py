@@ -13,7 +13,8 @@ class Extent:
     def size(self, whole: int, *, quick: int) -> int:
         return quick if self.is_quick else whole
 
-    def each_round(self, what: str) -> Iterator[None]:
-        for number in range(1, self.rounds + 1):
-            print(f"… {what}: round {number} of {self.rounds}", file=sys.stderr, flush=True)
-            yield
+    def each_round(self, what: str) -> Iterator[int]:
+        """Counts from nought."""
+        for number in range(self.rounds):
+            print(f"… {what}: round {number + 1} of {self.rounds}", file=sys.stderr, flush=True)
+            yield number
