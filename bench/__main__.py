@@ -22,6 +22,7 @@ USUAL = (
     "memory",
     "contain",
     "parked",
+    "seeing",
     "scrape",
     "cascade",
     "pages",

@@ -24,21 +24,21 @@ PLAIN = "bench.plain:application"
 
 def run(extent: Extent) -> Iterator[Figure]:
     count = extent.size(10_000, quick=3_000)
-    ours, plain, usual, dressed = [], [], [], []
+    hub, plain, usual, dressed = [], [], [], []
     with connection.schema_editor() as schema:
         schema.create_model(Receipt)
     for _ in extent.each_round("receive"):
-        ours.append(_hub(count))
+        hub.append(ours(count))
         plain.append(_plain(count))
         usual.append(_plain(count, BENCH_MIDDLEWARE="startproject"))
         dressed.append(_plain(count, BENCH_MIDDLEWARE="hub"))
-    yield _figure("accepted by the hub's web server", ours)
+    yield _figure("accepted by the hub's web server", hub)
     yield _figure("accepted by a plain view with one ORM insert, no middleware", plain)
     yield _figure("accepted by the same view under the middleware of startproject", usual)
     yield _figure("accepted by the same view under the hub's middleware", dressed)
-    yield _ratio("Weir ÷ plain view, no middleware", ratios(ours, plain))
-    yield _ratio("Weir ÷ plain view, as startproject makes a project", ratios(ours, usual), TO_PLAIN)
-    yield _ratio("Weir ÷ plain view, the hub's middleware", ratios(ours, dressed))
+    yield _ratio("Weir ÷ plain view, no middleware", ratios(hub, plain))
+    yield _ratio("Weir ÷ plain view, as startproject makes a project", ratios(hub, usual), TO_PLAIN)
+    yield _ratio("Weir ÷ plain view, the hub's middleware", ratios(hub, dressed))
 
 
 def _figure(what: str, values: list[float]) -> Figure:
@@ -50,9 +50,10 @@ def _ratio(what: str, values: tuple[float, ...], goal: float | None = None) -> F
     return Figure(bench="receive", what=what, values=values, unit="×", at_least=at_least)
 
 
-def _hub(count: int) -> float:
+def ours(count: int, **environment: str) -> float:
+    """Accepted receipts per second of a hub in which there is nothing yet."""
     world = fill.world(lanes=0, url="")
-    rate = _accepted_per_s(count, secret=world.source_secret)
+    rate = _accepted_per_s(count, secret=world.source_secret, **environment)
     for model in (Event, EventBody, EventKey):
         _check(model.__name__, model.objects.count(), count)
     return rate
