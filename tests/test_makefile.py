@@ -43,3 +43,19 @@ def test_every_target_is_listed_with_a_line(house: Path) -> None:
 
 def test_plain_make_starts_the_hub(house: Path) -> None:
     assert make(house)[-1] == make(house, "run")[-1] == "none manage.py up"
+
+
+def test_a_demo_keeps_to_a_folder_of_its_own(house: Path) -> None:
+    assert make(house, "demo")[-1] == "var/demo manage.py up --demo"
+    assert make(house, "demo", "ARGS=--loop")[-1] == "var/demo manage.py up --demo --loop"
+
+
+@pytest.mark.parametrize("name", ["HUB_VAR_FILE", "DATABASE_URL", "DATABASE_URL_FILE"])
+def test_who_names_a_database_or_a_folder_s_file_gets_the_demo_there_under_its_keys(
+    house: Path, name: str
+) -> None:
+    assert make(house, "demo", **{name: "x"})[-1] == "none manage.py up --demo"
+
+
+def test_who_names_a_folder_gets_the_demo_there(house: Path) -> None:
+    assert make(house, "demo", HUB_VAR="elsewhere")[-1] == "elsewhere manage.py up --demo"
