@@ -1,6 +1,7 @@
 """How the console lists things: uncounted, found by exact id, history unchanged. It registers nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Field, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -214,6 +215,15 @@ def who(request: HttpRequest) -> Who:
 def fresh(content: dict[str, Any]) -> JsonResponse:
     """An answer to a script, which a browser must not keep."""
     return JsonResponse(content, headers={"Cache-Control": "no-store"})
+
+
+def csv_file(name: str, lines: Iterable[str], now: datetime) -> StreamingHttpResponse:
+    """A file to keep, written while it is read; the browser keeps no copy of its own."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}-{now:%Y%m%d-%H%M%S}.csv"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def may_see_payloads(request: HttpRequest) -> bool:
