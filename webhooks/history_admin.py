@@ -20,7 +20,8 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from webhooks.ids import parse_id
+from webhooks.ids import parse_id, public_id
+from webhooks.models import AuditEntry
 from webhooks.sealing import SealedTextField
 from webhooks.services import audit
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # Django's own classes take no parameter while they run
 else:
     ModelAdmin, ModelForm, TabularInline = admin.ModelAdmin, forms.ModelForm, admin.TabularInline
 
+SHOWN_ACTS = 20  # of people, on a thing's own page; the audit has the rest
 DEEPEST_PAGE = 10_000  # the database reads every row that a page skips
 SHOWN_BYTES = 65_536  # of a body; the rest is counted, not shown
 
@@ -126,6 +128,14 @@ class Listing(ModelAdmin):
         self.must_view(request)
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
+
+    def done_to(self, request: HttpRequest, key: UUID) -> list[AuditEntry]:
+        """What people did to one thing, the newest first, for who may see it."""
+        if not request.user.has_perm("webhooks.view_auditentry"):
+            return []
+        kind = str(self.opts.model_name)
+        entries = AuditEntry.objects.filter(object_kind=kind, object_id=public_id(kind, key))
+        return list(entries.order_by("-pk")[:SHOWN_ACTS])
 
     def named(self, object_id: str) -> UUID:
         """The id in an address, or 404."""
