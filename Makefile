@@ -9,29 +9,36 @@ WEIR := .venv/weir-$(shell cksum < requirements.txt | cut -d' ' -f1)
 TOOLS := .venv/tools-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run demo test lint bench requirements
+# What a demo makes up never joins what a real hub holds. Whoever names a folder or a database gets the demo there, under
+# that folder's keys: other keys could not read what is sealed in that database.
+APART := test -n "$$HUB_VAR$$HUB_VAR_FILE$$DATABASE_URL$$DATABASE_URL_FILE" || export HUB_VAR=var/demo;
 
-run: $(WEIR)
+.PHONY: run demo test lint bench requirements help
+
+run: $(WEIR)  ## starts everything (also what plain make does)
 	@exec .venv/bin/python manage.py up
 
-demo: $(WEIR)
-	@exec .venv/bin/python manage.py up --demo $(ARGS)
+demo: $(WEIR)  ## the same with three small services around it, in var/demo (ARGS=--loop: two more)
+	@$(APART) exec .venv/bin/python manage.py up --demo $(ARGS)
 
-test: $(TOOLS)
+test: $(TOOLS)  ## runs every test (ARGS="-k seats -x": some)
 	@exec .venv/bin/python -m tests.run $(ARGS)
 
-lint: $(TOOLS)
+lint: $(TOOLS)  ## asks ruff and mypy, and for missing migrations
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	.venv/bin/python manage.py makemigrations --check --dry-run --settings tests.settings
 
-bench: $(TOOLS)
+bench: $(TOOLS)  ## measures the figures in the README
 	@exec .venv/bin/python -m bench $(ARGS)
 
-requirements: $(TOOLS)
+requirements: $(TOOLS)  ## pins what requirements.in and requirements-dev.in ask for
 	.venv/bin/pip-compile $(PIN) --output-file requirements.txt requirements.in
 	.venv/bin/pip-compile $(PIN) --output-file requirements-dev.txt requirements-dev.in
+
+help:  ## says what each target does
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 PIN := --quiet --strip-extras --no-header --no-emit-options --no-emit-index-url --no-emit-find-links
 

@@ -1,17 +1,15 @@
 """Alerts on the console: who sees, who acknowledges, who mutes, who edits rules and channels; each act recorded."""
 
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
 from deliveries.models import Alert, AlertChannel, AlertMessage, AlertRule, Mute
-from tests import make
+from tests import make, roles
 from tests.alerting import channel, no_rules, rule  # noqa: F401 (a fixture)
 from tests.callers import browser
 from tests.endpoints import Endpoint, answers
@@ -22,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 LIST, RULES = "/admin/deliveries/alert/", "/admin/deliveries/alertrule/"
 CHANNELS = "/admin/deliveries/alertchannel/"
-NAMES = ["Viewer", "Support", "Operator", "Lead", "Admin"]
+ALERTS = "0007_let_roles_tend_alerts"
 TOKEN = "tok-5ecret-9f1c"
 
 
@@ -32,12 +30,9 @@ def chief() -> Client:
 
 
 def someone(role: str) -> Client:
-    for name in ("0002_give_roles", "0007_let_roles_tend_alerts"):
-        import_module(f"hub.migrations.{name}").give(apps, None)
-    user = User.objects.create_user(role.lower(), is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
+    roles.give(roles.FIVE, ALERTS)
     client = Client()
-    client.force_login(user)
+    client.force_login(roles.member(role))
     return client
 
 
@@ -129,7 +124,7 @@ def test_the_side_bar_counts_the_open_ones(chief: Client) -> None:
 # -- what roles may --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", NAMES)
+@pytest.mark.parametrize("role", roles.NAMES)
 def test_every_role_sees_alerts_rules_and_channels(role: str) -> None:
     client, made, to = someone(role), rule(), channel(url=f"json://127.0.0.1:9/{TOKEN}")
     alert = opened()
@@ -142,12 +137,12 @@ def test_every_role_sees_alerts_rules_and_channels(role: str) -> None:
     assert "…9f1c" in text(answers_[-1])
 
 
-@pytest.mark.parametrize("role", NAMES)
+@pytest.mark.parametrize("role", roles.NAMES)
 def test_operators_acknowledge(role: str) -> None:
     alert, client = opened(), someone(role)
     answer = client.post(act(alert, "acknowledge"))
     alert.refresh_from_db()
-    if role in NAMES[2:]:
+    if role in roles.NAMES[2:]:
         assert (answer.status_code, alert.acknowledged_by) == (302, role.lower())
         assert recorded() == [(role.lower(), "acknowledge", "alert", "")]
     else:
@@ -155,11 +150,11 @@ def test_operators_acknowledge(role: str) -> None:
         assert "Acknowledge</button>" not in text(client.get(LIST))
 
 
-@pytest.mark.parametrize("role", NAMES)
+@pytest.mark.parametrize("role", roles.NAMES)
 def test_leads_mute(role: str) -> None:
     alert, client = opened(), someone(role)
     answer = client.post(act(alert, "mute"), {"for": "3600", "reason": "We move."})
-    if role in NAMES[3:]:
+    if role in roles.NAMES[3:]:
         assert answer.status_code == 302
         mute = Mute.objects.get()
         assert (mute.rule, mute.scope, mute.muted_by) == ("success", "", role.lower())
@@ -169,7 +164,7 @@ def test_leads_mute(role: str) -> None:
         assert (answer.status_code, Mute.objects.count(), recorded()) == (403, 0, [])
 
 
-@pytest.mark.parametrize("role", NAMES)
+@pytest.mark.parametrize("role", roles.NAMES)
 def test_admins_edit_rules_and_channels(role: str) -> None:
     made, to, client = rule(), channel(), someone(role)
     before = AuditEntry.objects.count()
@@ -189,8 +184,7 @@ def test_admins_edit_rules_and_channels(role: str) -> None:
 
 def test_taken_back_no_role_tends_alerts() -> None:
     someone("Admin")
-    migration = import_module("hub.migrations.0007_let_roles_tend_alerts")
-    migration.take_back(apps, None)
+    roles.take_back(ALERTS)
     kept = Group.objects.filter(
         permissions__codename__in=["acknowledge_alert", "mute_alert", "view_alertrule"]
     )

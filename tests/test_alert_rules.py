@@ -123,7 +123,9 @@ def test_a_hub_watches_from_its_first_run() -> None:
 
 def test_the_first_rules_pass_the_checks_of_every_other() -> None:
     first_rules.give(apps, None)
-    for each in AlertRule.objects.all():
+    given = list(AlertRule.objects.all())
+    assert len(given) == 5
+    for each in given:
         check(each)
 
 

@@ -42,9 +42,20 @@ def test_patterns_fit_exactly_by_subtree_or_always(pattern: str, event_type: str
     assert bool(found(MatchTable([wanted(1, pattern)]), SHOP, event_type)) is fits
 
 
-@pytest.mark.parametrize("pattern", ["*", "user.created", "user.*", "a.b.c.*", "Push Hook", "ünï.*"])
-def test_a_legal_pattern_passes(pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "event_type"),
+    [
+        ("*", "x"),
+        ("user.created", "user.created"),
+        ("user.*", "user.created"),
+        ("a.b.c.*", "a.b.c.d"),
+        ("Push Hook", "Push Hook"),
+        ("ünï.*", "ünï.x"),
+    ],
+)
+def test_a_legal_pattern_passes_and_finds_something(pattern: str, event_type: str) -> None:
     validate_pattern(pattern)
+    assert matches(pattern, event_type)
 
 
 @pytest.mark.parametrize(

@@ -64,11 +64,14 @@ def turn(desk: Desk) -> Yield:
 def test_an_event_whose_error_no_database_can_hold_stops_nobody_else(piece: bytes, expression: str) -> None:
     with Endpoint(answers(200)) as endpoint:
         healthy = make.subscription(endpoint.url)
-        make.subscription(endpoint.url, **{expression: "abs(data)"})
+        broken = make.subscription(endpoint.url, **{expression: "abs(data)"})
         make.event(b'{"data":"a' + piece + b'"}')
         with dispatchers():
             until(DeadLetter.objects.exists)
             until(lambda: delivered(healthy) == 1)
+    dead = DeadLetter.objects.get()
+    assert (dead.subscription_id, dead.reason) == (broken.pk, f"{expression}_failed")
+    assert endpoint.accepted == 1
 
 
 def test_a_result_that_cannot_be_written_becomes_a_dead_letter_and_the_rest_is_settled(monkeypatch) -> None:

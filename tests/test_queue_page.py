@@ -1,11 +1,9 @@
 """Queue and workers: what the page tells of seats, lanes, tasks and schedules, from small tables alone."""
 
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import override_settings
@@ -16,7 +14,7 @@ from django_q.models import OrmQ, Schedule, Task
 from deliveries.models import Circuit, DepthSample, Hold, Issue, Lane, Seat
 from deliveries.services.depths import sample
 from hub import workers
-from tests import make
+from tests import make, roles
 from tests.callers import browser
 from webhooks.models import AuditEntry
 
@@ -227,7 +225,6 @@ def test_who_may_only_look_runs_nothing_again() -> None:
 
 
 def test_the_role_admin_may_and_no_other() -> None:
-    for name in ("0002_give_roles", "0004_let_admins_run_tasks_again"):
-        import_module(f"hub.migrations.{name}").give(apps, None)
+    roles.give(roles.FIVE, "0004_let_admins_run_tasks_again")
     may = Group.objects.filter(permissions__codename="run_tasks_again").values_list("name", flat=True)
     assert list(may) == ["Admin"]

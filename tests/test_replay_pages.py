@@ -1,12 +1,10 @@
 """The pages of bulk replay and discard: previewed, confirmed, started once, watched, and only by those who may."""
 
 import re
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,7 +12,7 @@ from django.urls import reverse
 
 from deliveries.models import Delivery, Lane, Replay, ReplayItem
 from deliveries.services import replays
-from tests import make
+from tests import make, roles
 from tests.callers import browser
 from tests.replaying import dead, started
 from webhooks.ids import public_id
@@ -147,11 +145,9 @@ def test_a_lead_is_offered_more_than_the_limit(operator: Client) -> None:
 
 @pytest.mark.parametrize("role", ["Viewer", "Support", "Operator", "Lead"])
 def test_each_role_may_what_it_may_and_the_refused_change_nothing(role: str) -> None:
-    import_module("hub.migrations.0002_give_roles").give(apps, None)
-    user = User.objects.create_user(role.lower(), is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
+    roles.give(roles.FIVE)
     client = Client()
-    client.force_login(user)
+    client.force_login(roles.member(role))
     made = dead(make.subscription(), 2)
     replay = started(actor="bob")
     may = role in ("Operator", "Lead")

@@ -4,26 +4,24 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
 from tests import make
+from tests.roles import FIVE, NAMES, give, member, take_back
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry, Event, Refusal
 
 pytestmark = pytest.mark.django_db
 
-migration = import_module("hub.migrations.0002_give_roles")
-NAMES = ["Viewer", "Support", "Operator", "Lead", "Admin"]
+PAYLOADS = import_module(f"hub.migrations.{FIVE}").PAYLOADS
 BODY = "order 66"
 
 
 @pytest.fixture(autouse=True)
-def roles() -> None:
-    """Other tests empty the tables, and a migration runs once."""
-    migration.give(apps, None)
-    import_module("hub.migrations.0007_let_roles_tend_alerts").give(apps, None)
+def given() -> None:
+    give(FIVE, "0007_let_roles_tend_alerts")
 
 
 def may(role: str) -> set[str]:
@@ -32,10 +30,8 @@ def may(role: str) -> set[str]:
 
 
 def someone(role: str) -> Client:
-    user = User.objects.create_user(role.lower(), is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
     client = Client()
-    client.force_login(user)
+    client.force_login(member(role))
     return client
 
 
@@ -50,8 +46,8 @@ def test_a_viewer_sees_every_kind_of_thing_but_payloads() -> None:
     ]
     shown = [model for model in ours if "view" in model._meta.default_permissions]
     views = {f"{model._meta.app_label}.view_{model._meta.model_name}" for model in shown}
-    assert may("Viewer") == views - set(migration.PAYLOADS)
-    assert {"webhooks.view_eventbody", "deliveries.view_deliverybody"} < set(migration.PAYLOADS)
+    assert may("Viewer") == views - set(PAYLOADS)
+    assert {"webhooks.view_eventbody", "deliveries.view_deliverybody"} < set(PAYLOADS)
 
 
 def test_what_each_role_adds() -> None:
@@ -76,14 +72,14 @@ def test_nobody_short_of_a_superuser_may_touch_the_task_queue() -> None:
 
 def test_given_twice_is_given_once() -> None:
     before = {role: may(role) for role in NAMES}
-    migration.give(apps, None)
+    give(FIVE)
     assert {role: may(role) for role in NAMES} == before
     assert Group.objects.count() == 5
 
 
 def test_taken_back_they_are_gone_and_a_group_of_one_s_own_is_not() -> None:
     Group.objects.create(name="Night watch")
-    migration.take_back(apps, None)
+    take_back(FIVE)
     assert list(Group.objects.values_list("name", flat=True)) == ["Night watch"]
     assert not Permission.objects.filter(codename="bulk_replay").exists()
 

@@ -1,19 +1,17 @@
 """Subscriptions in a real browser: a pause that ends, a secret shown once, a test in its panel, and who sees what."""
 
 from datetime import timedelta
-from importlib import import_module
 from ipaddress import ip_network
 
 import pytest
 import standardwebhooks
-from django.apps import apps
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from playwright.sync_api import expect
 from pytest_django import Settings
 
 from deliveries.models import CircuitChange, DepthSample, Lane, Subscription
 from deliveries.services import holds
-from tests import make
+from tests import make, roles
 from tests.browser import Console, enter
 from tests.endpoints import Endpoint, answers
 from webhooks.ids import uuid7
@@ -51,11 +49,8 @@ def page_of(to: Subscription) -> str:
 
 
 def someone(role: str) -> User:
-    """Other tests empty the tables, and a migration runs once."""
-    import_module("hub.migrations.0002_give_roles").give(apps, None)
-    user = User.objects.create_user(role.lower(), is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    return user
+    roles.give(roles.FIVE)
+    return roles.member(role)
 
 
 def test_the_pages_are_sound_in_both_themes_and_on_a_phone(console: Console, broken: Subscription) -> None:

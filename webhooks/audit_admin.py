@@ -25,7 +25,7 @@ from webhooks.deciders.audit_query import (
     parse_audit,
     verb_words,
 )
-from webhooks.history_admin import History, who
+from webhooks.history_admin import History, csv_file, who
 from webhooks.ids import parse_id
 from webhooks.models import AuditEntry
 from webhooks.selectors.audit_pages import AuditPage, audit_choices, audit_page, each_audit_page
@@ -87,10 +87,7 @@ class AuditEntryAdmin(History):
             object_id="",
             criteria=audit_params(query),
         )
-        answer = StreamingHttpResponse(_csv_lines(query, now), content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = f'attachment; filename="audit-{now:%Y%m%d-%H%M%S}.csv"'
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return csv_file("audit", _csv_lines(query, now), now)
 
     # -- one entry -------------------------------------------------------------------------------------
 

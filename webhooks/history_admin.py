@@ -1,6 +1,7 @@
 """How the console lists things: uncounted, found by exact id, history unchanged. It registers nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from uuid import UUID
 
@@ -12,14 +13,15 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Field, Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from webhooks.ids import parse_id
+from webhooks.ids import parse_id, public_id
+from webhooks.models import AuditEntry
 from webhooks.sealing import SealedTextField
 from webhooks.services import audit
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:  # Django's own classes take no parameter while they run
 else:
     ModelAdmin, ModelForm, TabularInline = admin.ModelAdmin, forms.ModelForm, admin.TabularInline
 
+SHOWN_ACTS = 20  # of people, on a thing's own page; the audit has the rest
 DEEPEST_PAGE = 10_000  # the database reads every row that a page skips
 SHOWN_BYTES = 65_536  # of a body; the rest is counted, not shown
 
@@ -126,6 +129,14 @@ class Listing(ModelAdmin):
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
 
+    def done_to(self, request: HttpRequest, key: UUID) -> list[AuditEntry]:
+        """What people did to one thing, the newest first, for who may see it."""
+        if not request.user.has_perm("webhooks.view_auditentry"):
+            return []
+        kind = str(self.opts.model_name)
+        entries = AuditEntry.objects.filter(object_kind=kind, object_id=public_id(kind, key))
+        return list(entries.order_by("-pk")[:SHOWN_ACTS])
+
     def named(self, object_id: str) -> UUID:
         """The id in an address, or 404."""
         kind = str(self.opts.model_name)
@@ -214,6 +225,15 @@ def who(request: HttpRequest) -> Who:
 def fresh(content: dict[str, Any]) -> JsonResponse:
     """An answer to a script, which a browser must not keep."""
     return JsonResponse(content, headers={"Cache-Control": "no-store"})
+
+
+def csv_file(name: str, lines: Iterable[str], now: datetime) -> StreamingHttpResponse:
+    """A file to keep, written while it is read; the browser keeps no copy of its own."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}-{now:%Y%m%d-%H%M%S}.csv"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def may_see_payloads(request: HttpRequest) -> bool:

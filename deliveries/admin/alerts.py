@@ -16,13 +16,10 @@ from deliveries.selectors import alert_pages
 from deliveries.services import alert_acts
 from deliveries.services.alert_acts import AlertVerdict
 from webhooks.history_admin import History, who
-from webhooks.ids import public_id
-from webhooks.models import AuditEntry
 
 ACKNOWLEDGE: Final = "deliveries.acknowledge_alert"
 MUTE: Final = "deliveries.mute_alert"
 LONGEST_REASON: Final = 500
-SHOWN_ACTS: Final = 20
 FILTERS: Final = {"rule", "before"}
 MUTES: Final[dict[str, str]] = {
     "3600": "for an hour",
@@ -103,7 +100,7 @@ class AlertAdmin(History):
             "row": rows([alert], rules, alert_pages.mutes_now(now))[0],
             "rule": rules.get(alert.rule),
             "messages_to": alert_pages.messages_of(alert=alert.pk),
-            "done": _done_to(request, alert.pk),
+            "done": self.done_to(request, alert.pk),
             "now": now,
             **may_act(request),
         }
@@ -261,13 +258,6 @@ def _not_understood(request: HttpRequest, rules: Mapping[str, AlertRule]) -> lis
     if (text := request.GET.get("before", "")) and _id_in(text) is None:
         said.append(f"“{text[:40]}” is no place in the list; it begins at the newest.")
     return said[:10]
-
-
-def _done_to(request: HttpRequest, key: UUID) -> list[AuditEntry]:
-    if not request.user.has_perm("webhooks.view_auditentry"):
-        return []
-    entries = AuditEntry.objects.filter(object_kind="alert", object_id=public_id("alert", key))
-    return list(entries.order_by("-pk")[:SHOWN_ACTS])
 
 
 def _reason(request: HttpRequest) -> str:

@@ -18,7 +18,7 @@ from deliveries.models.replay import Verb
 from deliveries.selectors.delivery_pages import count
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.services.retrying import retry_now
-from webhooks.history_admin import fresh, who
+from webhooks.history_admin import csv_file, fresh, who
 from webhooks.ids import public_id
 from webhooks.services import audit
 
@@ -123,10 +123,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
             **who(request), verb="export", object_kind="delivery", object_id="",
             criteria=to_params(query), count=min(number, MOST_ROWS),
         )  # fmt: skip
-        answer = StreamingHttpResponse(csv_lines(query, now), content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = f'attachment; filename="deliveries-{now:%Y%m%d-%H%M%S}.csv"'
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return csv_file("deliveries", csv_lines(query, now), now)
 
     # -- one delivery ----------------------------------------------------------------------------------
 

@@ -10,13 +10,9 @@ from django.urls import URLPattern
 from deliveries.deciders.issue_query import IssueQuery, ParsedIssues, parse_issues
 from deliveries.models import Issue
 from webhooks.history_admin import fresh
-from webhooks.ids import public_id
-from webhooks.models import AuditEntry
 
 from .issue_acts import ActingOnIssues, may_act
 from .issue_list import issue_figures, issues_context
-
-SHOWN_ACTS = 20  # of people, on an issue's own page; the audit has the rest
 
 
 @admin.register(Issue)
@@ -57,17 +53,10 @@ class IssueAdmin(ActingOnIssues):
         if not context["rows"] and not context["is_slow"]:
             raise Http404("There is no such issue.")
         name = next((f"{row.words} at {row.issue.subscription.name}" for row in context["rows"]), "Issue")
-        return self._shown(request, context | {"title": name, "one": key, "done": _done_to(request, key)})
+        return self._shown(request, context | {"title": name, "one": key, "done": self.done_to(request, key)})
 
     def _shown(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         return self.render(request, self.list_template, context | {"may": may_act(request)})
-
-
-def _done_to(request: HttpRequest, key: Any) -> list[AuditEntry]:
-    if not request.user.has_perm("webhooks.view_auditentry"):
-        return []
-    entries = AuditEntry.objects.filter(object_kind="issue", object_id=public_id("issue", key))
-    return list(entries.order_by("-pk")[:SHOWN_ACTS])
 
 
 def _now() -> datetime:

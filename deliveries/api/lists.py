@@ -3,6 +3,7 @@
 An address that the console would excuse is refused here, by the parameter's name.
 """
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
+from rest_framework.serializers import SerializerMetaclass
 
 from deliveries.deciders.list_query import ListQuery
 from deliveries.selectors.delivery_filters import Column
@@ -22,12 +24,16 @@ M = TypeVar("M", bound=Model)
 MOST_LANES = 100  # of one subscriber, each read by itself
 
 
-class QueryFilters(MadeBetween):
+class _Abstract(SerializerMetaclass, ABCMeta):
+    """Of serializers that cannot be made until they say what they leave open."""
+
+
+class QueryFilters(MadeBetween, metaclass=_Abstract):
     """A query string that becomes one of the console's queries, and what it asks for besides."""
 
+    @abstractmethod
     def columns(self, now: datetime) -> Sequence[Column]:
         """The conditions, each with the index that serves it."""
-        raise NotImplementedError
 
 
 class Queried(Generic[M]):

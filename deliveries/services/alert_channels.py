@@ -1,6 +1,7 @@
 """Makes and changes channels, and sends them a test. An address goes in, is sealed, and is never shown whole again."""
 
 import threading
+from functools import partial
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -20,6 +21,7 @@ HINT = 4
 LONGEST = 2_000
 DISABLED = "Its channel was disabled."
 
+_record = partial(audit.record_change, "alertchannel")
 _turn = threading.Lock()  # one at a time in each process, so that tests never hold all of its threads
 
 
@@ -42,7 +44,7 @@ def create_channel(
     check(channel, url=options.get("url", ""))
     with transaction.atomic():
         channel.save(force_insert=True)
-        _record("create", channel, actor, user, {}, changed)
+        _record("create", channel.pk, actor, user, after=changed)
     return channel
 
 
@@ -65,7 +67,8 @@ def update_channel(
             waiting.update(state=MessageState.GIVEN_UP, due_at=None, last_error=DISABLED)
         told = {name: value for name, value in changed.items() if before.get(name) != value}
         if told:
-            _record("update", channel, actor, user, {name: before[name] for name in told}, told)
+            before = {name: before[name] for name in told}
+            _record("update", channel.pk, actor, user, before=before, after=told)
     return channel
 
 
@@ -139,17 +142,3 @@ def _apply(channel: AlertChannel, options: ChannelOptions) -> dict[str, Any]:
         channel.sealed_url, channel.hint = url, url[-HINT:]
         given["hint"] = channel.hint
     return given
-
-
-def _record(
-    verb: str,
-    channel: AlertChannel,
-    actor: str,
-    user: User | None,
-    before: dict[str, Any],
-    after: dict[str, Any],
-) -> None:
-    audit.record(
-        actor=actor, user=user, verb=verb, object_kind="alertchannel", object_id=channel.pk,
-        before=before, after=after,
-    )  # fmt: skip

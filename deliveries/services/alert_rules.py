@@ -1,6 +1,7 @@
 """Makes and changes rules: each is checked, and recorded. It measures nothing and opens no alert."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from .alert_rule_checks import check
 # What a rule is about: once one of these changes, its open alerts tell of something else.
 ABOUT = frozenset({"measure", "detail", "over", "subscription", "subscriber", "source"})
 CHANGED = "Over: the rule was changed to be about something else."
+
+_record = partial(audit.record_change, "alertrule")
 
 
 class RuleOptions(TypedDict, total=False):
@@ -49,7 +52,7 @@ def create_rule(
     check(rule)
     with transaction.atomic():
         rule.save(force_insert=True)
-        _record("create", rule, actor, user, {}, _shown(options))
+        _record("create", rule.pk, actor, user, after=_shown(options))
     return rule
 
 
@@ -69,7 +72,7 @@ def update_rule(
         rule.save(update_fields=[*changed, "updated_at"])
         if ABOUT & changed.keys():
             _end_what_it_opened(rule)
-        _record("update", rule, actor, user, before, _shown(changed))
+        _record("update", rule.pk, actor, user, before=before, after=_shown(changed))
     return rule
 
 
@@ -80,19 +83,6 @@ def _end_what_it_opened(rule: AlertRule) -> None:
     still.update(closed_at=now, ending=CHANGED)
     news = [(alert, News(rule=rule.name, name="", text=CHANGED, tells=True)) for alert in ended]
     alert_messages.write({MessageKind.CLOSED: news}, now=now)
-
-
-def _record(
-    verb: str,
-    rule: AlertRule,
-    actor: str,
-    user: User | None,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-) -> None:
-    audit.record(
-        actor=actor, user=user, verb=verb, object_kind="alertrule", object_id=rule.pk, before=before, after=after
-    )  # fmt: skip
 
 
 def _shown(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ or, while it moves, last let go. A pause for a time has `hold_until`; a dispatch
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ WEIR = "weir"  # who the audit names where no person acted
 LONGEST_PAUSE = timedelta(days=90)  # of those that end by themselves
 MOVABLE = (Hold.NONE, Hold.PAUSED, Hold.UNPROVED)  # what can be disabled
 OVER = "Its pause was for a time, and that is over."
+
+_record = partial(audit.record_change, "subscription")
 
 
 class Refused(Exception):
@@ -194,24 +197,3 @@ def _already(verb: str, present: Hold, wanted: Hold) -> bool:
     if present != wanted:
         raise Refused(f"This subscription is {present.label.lower()}; {verb} does not apply to it.")
     return False
-
-
-def _record(
-    verb: str,
-    subscription_id: UUID,
-    actor: str,
-    user: User | None,
-    reason: str,
-    before: dict[str, str],
-    after: dict[str, str],
-) -> None:
-    audit.record(
-        actor=actor,
-        user=user,
-        verb=verb,
-        object_kind="subscription",
-        object_id=subscription_id,
-        reason=reason,
-        before=before,
-        after=after,
-    )

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -51,6 +52,8 @@ MAX_OVERLAP = timedelta(days=30)  # doors refuse more
 CHANGED = "Somebody changed this subscription since you opened it; look again, then decide."
 ROTATED = "Somebody rotated the secret since you opened this page, so nothing was done."
 MAX_LIVE_SECRETS = 5  # each one adds a signature to every request
+
+_record = partial(audit.record_change, "subscription")
 
 
 class Options(TypedDict, total=False):
@@ -279,24 +282,3 @@ def _touch_routes() -> None:
             "INSERT INTO deliveries_routerevision (id, revision) VALUES (1, 2)"
             " ON CONFLICT (id) DO UPDATE SET revision = deliveries_routerevision.revision + 1"
         )
-
-
-def _record(
-    verb: str,
-    subscription_id: UUID,
-    actor: str,
-    user: User | None,
-    reason: str = "",
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> None:
-    audit.record(
-        actor=actor,
-        user=user,
-        verb=verb,
-        object_kind="subscription",
-        object_id=subscription_id,
-        reason=reason,
-        before=before,
-        after=after,
-    )

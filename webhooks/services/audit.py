@@ -39,6 +39,29 @@ def record(
     )
 
 
+def record_change(
+    object_kind: str,
+    verb: str,
+    object_id: UUID | str,
+    actor: str,
+    user: User | None,
+    reason: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """For services that change things of one kind: they name that kind once, by `partial`."""
+    record(
+        actor=actor,
+        user=user,
+        verb=verb,
+        object_kind=object_kind,
+        object_id=object_id,
+        reason=reason,
+        before=before,
+        after=after,
+    )
+
+
 def _shown(kind: str, object_id: UUID | str) -> str:
     if isinstance(object_id, UUID) and kind in PREFIXES:
         return public_id(kind, object_id)

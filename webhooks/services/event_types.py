@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
@@ -28,6 +29,7 @@ _VERBS: Final = {
     EventTypeState.DEPRECATED: "deprecate",
     EventTypeState.ARCHIVED: "archive",
 }
+_record = partial(audit.record_change, "eventtype")
 
 
 class Changes(TypedDict, total=False):
@@ -98,7 +100,7 @@ def create_event_type(*, actor: str, user: User | None = None, **given: Unpack[C
         if EventType.objects.filter(name=name).exists():
             raise ValidationError({"name": ["There is an event type of this name already."]})
         row.save(force_insert=True)
-        _record("create", row, actor, user, after={"name": name, **_shown(row)})
+        _record("create", row.pk, actor, user, after={"name": name, **_shown(row)})
     return row
 
 
@@ -126,7 +128,7 @@ def update_event_type(
         check(name=row.name, schema=row.schema, example=row.example)
         if _shown(row) != before:
             row.save(update_fields=[*changes, "updated_at"])
-            _record("update", row, actor, user, reason, before, _shown(row))
+            _record("update", row.pk, actor, user, reason, before, _shown(row))
     return row
 
 
@@ -181,7 +183,7 @@ def _move(after: EventTypeState, pk: UUID, actor: str, user: User | None, reason
         elif row.deprecated_at is None:
             row.deprecated_at = now
         row.save(update_fields=["state", "deprecated_at", "archived_at", "updated_at"])
-        _record(_VERBS[after], row, actor, user, reason, {"state": before}, {"state": after.value})
+        _record(_VERBS[after], row.pk, actor, user, reason, {"state": before}, {"state": after.value})
     return True
 
 
@@ -199,24 +201,3 @@ def _schema_of(pk: UUID, changed: datetime) -> Schema | None:
 
 def _shown(row: EventType) -> dict[str, Any]:
     return {"description": row.description, "schema": row.schema, "example": row.example}
-
-
-def _record(
-    verb: str,
-    row: EventType,
-    actor: str,
-    user: User | None,
-    reason: str = "",
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> None:
-    audit.record(
-        actor=actor,
-        user=user,
-        verb=verb,
-        object_kind="eventtype",
-        object_id=row.pk,
-        reason=reason,
-        before=before,
-        after=after,
-    )
