@@ -3,7 +3,6 @@
 A secret goes in and never comes out: neither answers, nor errors, nor the audit repeat one.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
@@ -14,15 +13,11 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from webhooks.deciders.business_keys import check_business_keys
-from webhooks.deciders.identify import check_place
-from webhooks.deciders.options import check_options
-from webhooks.deciders.schemes import UnknownScheme, scheme
-from webhooks.deciders.verify import check_secret
 from webhooks.models import SecretPurpose, Source, SourceSecret, Subscriber
 
 from . import audit
 from .own_events import check_not_own
+from .source_checks import check_source
 from .versions import Seen, check_seen
 
 
@@ -77,7 +72,7 @@ def create_source(
         business_keys={} if business_keys is None else business_keys,
     )
     with transaction.atomic():
-        _check(source, [secret] if secret else [])
+        check_source(source, [secret] if secret else [])
         source.save(force_insert=True)
         if secret:
             _keep_secret(source, secret)
@@ -104,7 +99,7 @@ def update_source(
         before = _shown(source)
         for name, value in changes.items():
             setattr(source, name, value)
-        _check(source, [secret] if secret else _live_secrets(source))
+        check_source(source, [secret] if secret else _live_secrets(source))
         if secret:
             _replace(source, secret, SecretPurpose.SIGNING)
         if token:
@@ -132,7 +127,7 @@ def add_secret(
     """
     with transaction.atomic():
         source = _locked(source_id)
-        _check(source, [secret] if purpose is SecretPurpose.SIGNING else _live_secrets(source))
+        check_source(source, [secret] if purpose is SecretPurpose.SIGNING else _live_secrets(source))
         if secret in _live_secrets(source, purpose):
             raise ValidationError({"secret": ["The source holds this secret already, and it is live."]})
         after = {"purpose": purpose.value}
@@ -179,64 +174,6 @@ def _save(source: Source) -> None:
     source.revision = F("revision") + 1
     source.save(force_update=True)
     source.refresh_from_db(fields=["revision"])
-
-
-def _check(source: Source, secrets: Iterable[str]) -> None:
-    """Collects what is wrong with each field, so that a person mends all of it in one go."""
-    errors: dict[str, list[str]] = {}
-    try:
-        source.full_clean()
-    except ValidationError as error:
-        errors |= error.message_dict
-    for field in ("id_from", "type_from"):
-        errors |= _flaw_of_place(field, getattr(source, field))
-    errors |= _flaw_of_options(source)
-    errors |= _flaw_of_business_keys(source)
-    errors |= _flaw_of_secrets(source.scheme, list(secrets))
-    if errors:
-        raise ValidationError(errors)
-
-
-def _flaw_of_place(field: str, place: str) -> dict[str, list[str]]:
-    try:
-        if place:
-            check_place(place)
-    except ValueError as error:
-        return {field: [str(error)]}
-    return {}
-
-
-def _flaw_of_options(source: Source) -> dict[str, list[str]]:
-    try:
-        check_options(scheme(source.scheme), source.options)
-    except UnknownScheme:
-        return {}  # which is told of the scheme itself
-    except ValueError as error:
-        return {"options": [str(error)]}
-    return {}
-
-
-def _flaw_of_business_keys(source: Source) -> dict[str, list[str]]:
-    try:
-        check_business_keys(source.business_keys)
-    except ValueError as error:
-        return {"business_keys": [str(error)]}
-    return {}
-
-
-def _flaw_of_secrets(slug: str, secrets: list[str]) -> dict[str, list[str]]:
-    try:
-        row = scheme(slug)
-    except UnknownScheme as error:
-        return {"scheme": [str(error)]}
-    if row.needs_secret and not secrets:
-        return {"secret": [f"The scheme {slug} needs a secret."]}
-    try:
-        for secret in secrets:
-            check_secret(scheme=row, secret=secret)
-    except ValueError as error:
-        return {"secret": [str(error)]}
-    return {}
 
 
 def _live_secrets(source: Source, purpose: SecretPurpose = SecretPurpose.SIGNING) -> list[str]:
