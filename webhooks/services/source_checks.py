@@ -3,17 +3,22 @@
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from webhooks.deciders.business_keys import check_business_keys
 from webhooks.deciders.identify import check_place
 from webhooks.deciders.options import check_options
+from webhooks.deciders.pinning import check_pinnable, checked_certificate
 from webhooks.deciders.schemes import UnknownScheme, scheme
 from webhooks.deciders.verify import check_secret
 from webhooks.models import Source
 
 
-def check_source(source: Source, secrets: Iterable[str]) -> None:
-    """Raises ValidationError: what is wrong with each field, so that a person mends all of it in one go."""
+def check_source(source: Source, secrets: Iterable[str], *, certificate: str | None = None) -> None:
+    """Raises ValidationError: what is wrong with each field, so that a person mends all of it in one go.
+
+    `certificate` is to be pinned, and is no part of the source before it is known to be one; empty: to be unpinned.
+    """
     errors: dict[str, list[str]] = {}
     try:
         source.full_clean()
@@ -24,6 +29,7 @@ def check_source(source: Source, secrets: Iterable[str]) -> None:
     errors |= _flaw_of_options(source)
     errors |= _flaw_of_business_keys(source)
     errors |= _flaw_of_secrets(source.scheme, list(secrets))
+    errors |= _flaw_of_certificate(source, certificate)
     if errors:
         raise ValidationError(errors)
 
@@ -52,6 +58,20 @@ def _flaw_of_business_keys(source: Source) -> dict[str, list[str]]:
         check_business_keys(source.business_keys)
     except ValueError as error:
         return {"business_keys": [str(error)]}
+    return {}
+
+
+def _flaw_of_certificate(source: Source, certificate: str | None) -> dict[str, list[str]]:
+    """One that was pinned before may have expired since; then, too, a person may change the rest of the source."""
+    try:
+        if certificate:
+            checked_certificate(scheme(source.scheme), certificate, timezone.now())
+        elif certificate is None and source.pinned_certificate:
+            check_pinnable(scheme(source.scheme))
+    except UnknownScheme:
+        return {}  # which is told of the scheme itself
+    except ValueError as error:
+        return {"pinned_certificate": [str(error)]}
     return {}
 
 

@@ -13,6 +13,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from webhooks.deciders.pinning import checked_certificate, pinned
+from webhooks.deciders.schemes import scheme
 from webhooks.models import SecretPurpose, Source, SourceSecret, Subscriber
 
 from . import audit
@@ -24,7 +26,8 @@ from .versions import Seen, check_seen
 class SourceChanges(TypedDict, total=False):
     """What may be changed. A `secret` replaces all live ones at once; `add_secret` lets them overlap.
 
-    A `handshake_token` is one that the provider sends in the open to ask whether we are the right door.
+    A `handshake_token` is one that the provider sends in the open to ask whether we are the right door. While a
+    `pinned_certificate` (PEM) is there, it is believed instead of the provider's own; an empty one unpins it.
     """
 
     name: str
@@ -39,6 +42,7 @@ class SourceChanges(TypedDict, total=False):
     expected_every_s: int | None
     business_keys: dict[str, str]
     handshake_token: str
+    pinned_certificate: str
 
 
 def create_source(
@@ -55,6 +59,7 @@ def create_source(
     expected_every_s: int | None = None,
     business_keys: dict[str, str] | None = None,
     handshake_token: str = "",
+    pinned_certificate: str = "",
     actor: str,
     user: User | None = None,
 ) -> Source:
@@ -72,7 +77,8 @@ def create_source(
         business_keys={} if business_keys is None else business_keys,
     )
     with transaction.atomic():
-        check_source(source, [secret] if secret else [])
+        check_source(source, [secret] if secret else [], certificate=pinned_certificate)
+        source.pinned_certificate = _to_pin(source, pinned_certificate)
         source.save(force_insert=True)
         if secret:
             _keep_secret(source, secret)
@@ -93,13 +99,16 @@ def update_source(
 ) -> Source:
     """Raises ValidationError, by field, Changed where it is none of the versions seen, or Source.DoesNotExist."""
     secret, token = changes.pop("secret", ""), changes.pop("handshake_token", "")
+    certificate = changes.pop("pinned_certificate", None)
     with transaction.atomic():
         source = _locked(source_id)
         check_seen(seen, version_of(source))
         before = _shown(source)
         for name, value in changes.items():
             setattr(source, name, value)
-        check_source(source, [secret] if secret else _live_secrets(source))
+        check_source(source, [secret] if secret else _live_secrets(source), certificate=certificate)
+        if certificate is not None:
+            source.pinned_certificate = _to_pin(source, certificate)
         if secret:
             _replace(source, secret, SecretPurpose.SIGNING)
         if token:
@@ -176,6 +185,12 @@ def _save(source: Source) -> None:
     source.refresh_from_db(fields=["revision"])
 
 
+def _to_pin(source: Source, certificate: str) -> str:
+    """Of what was checked, the certificate alone."""
+    row = scheme(source.scheme)
+    return checked_certificate(row, certificate, timezone.now()) if certificate else ""
+
+
 def _live_secrets(source: Source, purpose: SecretPurpose = SecretPurpose.SIGNING) -> list[str]:
     held = source.secrets.filter(purpose=purpose)
     live = held.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
@@ -209,7 +224,16 @@ def _shown(source: Source) -> dict[str, Any]:
         "business_keys",
     )
     owner = str(source.subscriber_id) if source.subscriber_id else None
-    return {name: getattr(source, name) for name in names} | {"subscriber": owner}
+    values = {name: getattr(source, name) for name in names}
+    return values | {"subscriber": owner, "pinned_certificate": _pin_of(source)}
+
+
+def _pin_of(source: Source) -> str:
+    """By what people know it again; its PEM says nothing to them."""
+    known = pinned(source.pinned_certificate)
+    if known is None:
+        return source.pinned_certificate and "one that cannot be read"
+    return f"{known.subject}, SHA-256 {known.fingerprint}, valid until {known.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _record(
