@@ -20,6 +20,7 @@ from webhooks.deciders.options import with_options
 from webhooks.deciders.samples import SAMPLES
 from webhooks.deciders.schemes import SCHEMES, scheme
 from webhooks.deciders.signing import Signed, fill_in, sign
+from webhooks.deciders.verify import Refused, Verified, verify
 from webhooks.models import Event, Handshake, Refusal, Source
 from webhooks.services import certificates
 from webhooks.services.accept import Prospect, accept, try_again
@@ -141,6 +142,25 @@ class TestWhilePinned:
         Event.objects.all().delete()
         update_source(source_id=made.pk, pinned_certificate=pin.certificate, actor="test")
         assert_refused(send(request(slug, provider.own, url=PROVIDERS[slug])), "signature-mismatch")
+
+    def test_a_certificate_that_is_handed_over_all_the_same_counts_for_nothing(
+        self, slug: str, pin: Authority, provider: Provider
+    ) -> None:
+        row = replace(with_options(scheme(slug), {"account": ACCOUNT}), pinned_certificate=pin.certificate)
+        verdicts = [
+            verify(
+                scheme=row,
+                secrets=[],
+                arrival=arrival_of(request(slug, by, url=PROVIDERS[slug])),
+                now=make.now(),
+                certificate=provider.own.certificate,
+            )
+            for by in (provider.own, pin)
+        ]
+        assert verdicts == [
+            Refused(reason="signature-mismatch", detail=NOT_PINNED),
+            Verified(pin_hint=pin.fingerprint[:11]),
+        ]
 
     def test_another_certificate_of_the_same_name_is_a_stranger_s(self, slug: str, pin: Authority) -> None:
         make_source(slug, pin.certificate)

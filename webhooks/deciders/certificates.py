@@ -71,7 +71,7 @@ def verify_certified(
 
 
 def _by_pinned(row: Scheme, arrival: Arrival, now: datetime, secrets_at: datetime) -> Verified | Refused:
-    """Nothing but this one certificate is believed, and nothing is asked of whoever stands in the request."""
+    """Nothing but this one certificate is believed, and no address in the request is looked at."""
     presented = presented_in(row, arrival)
     if isinstance(presented, str):
         return refused(presented)
