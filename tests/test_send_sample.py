@@ -1,13 +1,15 @@
 """`manage.py send_sample`: a signed sample goes to a running hub; where something is missing, a sentence says what."""
 
 import io
+import json
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from tests import make
-from webhooks.deciders.schemes import scheme
+from tests.callers import with_key
+from webhooks.deciders.schemes import SCHEMES, scheme
 from webhooks.deciders.signing import new_pair
 from webhooks.models import Event, Refusal, Source
 from webhooks.services.samples import _seed
@@ -66,6 +68,18 @@ def test_what_is_not_taken_is_an_error(here: str) -> None:
     assert Refusal.objects.get().reason == "signature-mismatch"
 
 
+@pytest.mark.parametrize("slug", sorted(SCHEMES))
+def test_of_every_provider_one_is_taken_by_a_source_that_was_made_as_it_says(here: str, slug: str) -> None:
+    with pytest.raises(CommandError, match="or, to try it, with an operator's API key") as caught:
+        send(slug)
+    wanted = json.loads(str(caught.value).partition(" -d '")[2].removesuffix("'"))
+    assert with_key().post("/api/v1/sources", wanted).status_code == 201
+    told = send(slug)
+    event = Event.objects.get()
+    assert told.startswith(f"POST {here}/in/{slug}\n2") and event.verified_by.startswith(slug)
+    assert not Refusal.objects.exists()
+
+
 def test_without_a_source_it_says_how_to_make_one_and_makes_none(here: str) -> None:
     with pytest.raises(CommandError) as caught:
         send("twilio")
@@ -79,7 +93,7 @@ def test_without_a_source_it_says_how_to_make_one_and_makes_none(here: str) -> N
     ("args", "sentence"),
     [
         (("nobody",), "There is no provider 'nobody'."),
-        (("aws-sns",), "Only AWS can sign for AWS SNS"),
+        (("stripe", "--account", "x"), "Stripe names no account; leave --account out."),
         (("none", "--url", "ftp://x"), "--url must begin with http"),
         (("none", "--source", "else"), "No enabled source takes None (anyone may send) with the slug else."),
     ],

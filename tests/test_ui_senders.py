@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests import make
 from tests.browser import Console
+from tests.certificates import authority
 from webhooks.models import AuditEntry, Event, Refusal, Source, SourceSecret
 from webhooks.services import rollups
 from webhooks.services.sources import create_source
@@ -87,3 +88,36 @@ def test_a_sample_is_tried_with_places_that_are_not_saved(console: Console, shop
     expect(page.locator(".diagnosis")).to_contain_text("Read without its signature")
     console.check_access()
     assert page.title() != "run" and Event.objects.count() == 1
+
+
+def test_a_certificate_is_pinned_seen_with_its_warning_and_unpinned(
+    console: Console, transactional_db: None
+) -> None:
+    source = create_source(name="Pay", slug="pay", scheme="paypal", options={"account": "WH-1"}, actor="test")
+    signer, page = authority(name="for trying"), console.page
+    console.open(f"/admin/webhooks/source/{source.pk}/change/")
+    expect(page.get_by_role("region", name="Certificate")).to_contain_text("None is pinned")
+    console.check_access()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Certificate to pin").fill(signer.private)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("This holds a private key")).to_be_visible()
+    expect(page.get_by_label("Certificate to pin")).to_have_value("")
+    console.check_access()
+    page.get_by_label("Certificate to pin").fill(signer.certificate)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".banner.warn").first).to_contain_text("only what its key signed is believed")
+    expect(page.get_by_role("region", name="Certificate")).to_contain_text(signer.fingerprint)
+    page.get_by_text("Unpin it").click()
+    console.check_access()
+    console.open("/admin/webhooks/source/")
+    expect(page.locator("tbody .tag.warn")).to_have_text("pinned")
+    console.check_access()
+
+    console.open(f"/admin/webhooks/source/{source.pk}/change/")
+    page.get_by_text("Unpin it").click()
+    page.locator("#whyunpin").fill("tried enough")
+    page.get_by_role("button", name="Unpin", exact=True).click()
+    expect(page.locator(".messagelist")).to_contain_text("Unpinned")
+    expect(page.locator(".banner.warn").filter(has_text="pinned certificate")).to_have_count(0)
+    assert Source.objects.get(pk=source.pk).pinned_certificate == ""

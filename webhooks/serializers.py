@@ -4,11 +4,13 @@ import base64
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
 from webhooks.authentication import KeyHolder
 from webhooks.deciders.identify import MAX_ENTITY, MAX_VERSION
+from webhooks.deciders.pinning import LONGEST, Pinned, pinned
 from webhooks.deciders.schemes import choices
 from webhooks.ids import parse_id
 from webhooks.models import Event, Source, Subscriber
@@ -100,6 +102,14 @@ class SourceSecretHint(SecretHint):
     last_matched_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
+class PinnedBody(serializers.Serializer[Pinned]):
+    """A pinned certificate, as people know it again."""
+
+    subject = serializers.CharField(help_text="Whom the certificate names.")
+    fingerprint = serializers.CharField(help_text="The SHA-256 of the certificate.")
+    expires_at = serializers.DateTimeField(help_text="When it ends; from then on, everything is refused.")
+
+
 class SourceBody(Strict):
     id = PublicId("source", read_only=True)
     name = serializers.CharField(max_length=200)
@@ -115,10 +125,17 @@ class SourceBody(Strict):
     expected_every_s = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=2_147_483_647
     )
+    pinned_certificate = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST)
+    pinned = serializers.SerializerMethodField()
     business_keys = serializers.JSONField(required=False)
     secrets = SourceSecretHint(many=True, read_only=True)
     last_event_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
+
+    @extend_schema_field(PinnedBody(allow_null=True))
+    def get_pinned(self, source: Source) -> Any:
+        known = pinned(source.pinned_certificate)
+        return PinnedBody(known).data if known else None
 
 
 class SubscriberBody(Strict):

@@ -29,7 +29,7 @@ LONGEST_REASON = 500
 @admin.register(Source)
 class SourceAdmin(Listing):
     form = SourceForm
-    fields = (*SourceForm.Meta.fields, "secret", "handshake_token", "what_to_know")
+    fields = (*SourceForm.Meta.fields, "secret", "handshake_token", "certificate_to_pin", "what_to_know")
     readonly_fields = ("what_to_know",)
     actions = None
     ids: ClassVar = {"source": "pk"}
@@ -45,6 +45,7 @@ class SourceAdmin(Listing):
             self.door("<path:object_id>/switch/", self.switch_view, "switch"),
             self.door("<path:object_id>/add-secret/", self.add_secret_view, "add_secret"),
             self.door("<path:object_id>/end-secret/", self.end_secret_view, "end_secret"),
+            self.door("<path:object_id>/unpin/", self.unpin_view, "unpin"),
             *super().get_urls(),
         ]
 
@@ -136,6 +137,16 @@ class SourceAdmin(Listing):
 
         return self._act(request, object_id, end)
 
+    def unpin_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def unpin(source: Source) -> str:
+            if not source.pinned_certificate:
+                return "No certificate was pinned any more."
+            reason = _must_say_why(request)
+            sources.update_source(source_id=source.pk, pinned_certificate="", reason=reason, **who(request))
+            return "Unpinned: the provider's own certificate is fetched again."
+
+        return self._act(request, object_id, unpin)
+
     def _act(self, request: HttpRequest, object_id: str, do: Callable[[Source], str]) -> HttpResponse:
         """One POST calls one service; what it says, or what is wrong, is shown on the source's page."""
         if request.method != "POST":
@@ -161,6 +172,8 @@ class SourceAdmin(Listing):
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in SourceForm.Meta.fields}
         values["handshake_token"] = form.cleaned_data["handshake_token"].strip()
+        if certificate := form.cleaned_data["certificate_to_pin"]:
+            values["pinned_certificate"] = certificate
         secret = form.cleaned_data["secret"].strip()
         if not change:
             obj.pk = sources.create_source(secret=secret, **values, **who(request)).pk

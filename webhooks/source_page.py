@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from webhooks.deciders.options import with_options
+from webhooks.deciders.pinning import pinned
 from webhooks.deciders.refusal_query import RefusalQuery, to_url
 from webhooks.deciders.refusal_words import words_of
 from webhooks.deciders.scheme_columns import Reply, Scheme
@@ -176,7 +177,9 @@ def page_context(source: Source, now: datetime, request: HttpRequest) -> dict[st
         "events": _latest(source),
         "warnings": list(_warnings(source, row)) if row else [],
         "answer": _answer(row.reply) if row else "",
-        "proof": proof(row) if row else "",
+        "proof": _proof(source, row) if row else "",
+        "pinned": pinned(source.pinned_certificate),
+        "pin_has_ended": _has_ended(source, now),
         "handshake_names": row.handshakes if row else (),
         "now": now,
     }
@@ -229,7 +232,21 @@ def _places(source: Source, row: Scheme) -> list[Place]:
     ]
 
 
+def _proof(source: Source, row: Scheme) -> str:
+    return "a signature by the certificate that is pinned here" if source.pinned_certificate else proof(row)
+
+
+def _has_ended(source: Source, now: datetime) -> bool:
+    known = pinned(source.pinned_certificate)
+    return known is not None and known.expires_at < now
+
+
 def _warnings(source: Source, row: Scheme) -> Iterator[str]:
+    if source.pinned_certificate:
+        yield (
+            "A pinned certificate stands in for the provider's: only what its key signed is believed, and whatever "
+            "the provider signs with another is refused, until it is unpinned."
+        )
     if row.weakness:
         yield row.weakness
     needs_url = "{url}" in row.signed or row.slug == "twilio"

@@ -71,8 +71,9 @@ def page_context(event: Event, wish: Wish, now: datetime, *, may_see_payload: bo
 
 
 def _signature(event: Event, content: EventBody | None) -> dict[str, Any]:
-    """The scheme that it was verified by, and the last characters of the secret that fitted."""
+    """The scheme that it was verified by, and by which secret's last characters or which pinned certificate."""
     slug, _, hint = event.verified_by.partition(" …")
+    slug, _, pin_hint = slug.partition(" pinned ")
     row = SCHEMES.get(slug)
     seconds = None
     if row is not None and content is not None:
@@ -89,6 +90,7 @@ def _signature(event: Event, content: EventBody | None) -> dict[str, Any]:
         "scheme": row,
         "scheme_slug": slug,
         "secret_hint": hint,
+        "pin_hint": pin_hint,
         "is_published": slug == BY_OURSELVES,
         "skew": _skewed(seconds),
     }

@@ -108,6 +108,12 @@ WORDS: Final[dict[str, tuple[str, Any]]] = {
     ),
     "outcome": ("What came of it.", "ok"),
     "overlap_s": ("For how many seconds the replaced secrets still sign.", 86_400),
+    "pinned": ("What the pinned certificate is; null where none is pinned.", None),
+    "pinned_certificate": (
+        "An X.509 certificate in PEM, of a scheme that signs by one: while it is here, only what its key signed is "
+        "believed, and none is fetched. Empty: the provider's own is fetched from the provider's host.",
+        "",
+    ),
     "probe_ordered": ("Whether the answer ended an open circuit's cool-down.", False),
     "purpose": ("`signing` proves requests; `handshake` answers a provider's question.", "signing"),
     "rate_per_s": ("The most requests per second. Null: no limit.", 50),
@@ -146,7 +152,10 @@ WORDS: Final[dict[str, tuple[str, Any]]] = {
     ),
     "updated_at": ("When its settings last changed.", _WHEN),
     "url": ("Where to deliver.", "https://billing.example.com/hooks"),
-    "verified_by": ("What proved it: the scheme, and the hint of the secret that matched.", "stripe …x9fQ"),
+    "verified_by": (
+        "What proved it: the scheme, and the hint of the secret or of the pinned certificate that matched.",
+        "stripe …x9fQ",
+    ),
     "warned_at": ("When a notice said that it is about to be disabled.", None),
     "window": ("The most requests at once. Null: the hub's default.", 10),
     "Problem.code": ("", "invalid"),

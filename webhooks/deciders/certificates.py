@@ -3,6 +3,7 @@
 import binascii
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
 from .arrival import Arrival
+from .pinning import pinned
 from .places import look_up
 from .scheme_columns import Kind, Scheme
 from .signatures import Presented, presented_in, stamp_of, unfresh
@@ -39,6 +41,10 @@ _SNS_FIELDS = {
 _SNS_FIELDS["UnsubscribeConfirmation"] = _SNS_FIELDS["SubscriptionConfirmation"]
 _OPTIONAL = "Subject"
 _PAYPAL_ALGORITHM = "SHA256withRSA"
+_OF_PINNED = {
+    "signature-mismatch": "The signature is not by the key of the certificate that is pinned here.",
+    "certificate-invalid": "The certificate that is pinned here is not valid now: pin another one, or unpin it.",
+}
 
 
 def certificate_url(row: Scheme, arrival: Arrival) -> str | Refused:
@@ -47,8 +53,12 @@ def certificate_url(row: Scheme, arrival: Arrival) -> str | Refused:
     return url if _URLS[row.kind].fullmatch(url) else refused("certificate-url")
 
 
-def verify_certified(row: Scheme, arrival: Arrival, now: datetime, certificate: str) -> Verified | Refused:
-    """`certificate` is PEM, from the address that `certificate_url` named."""
+def verify_certified(
+    row: Scheme, arrival: Arrival, now: datetime, certificate: str, secrets_at: datetime
+) -> Verified | Refused:
+    """`certificate` is PEM, from the address that `certificate_url` named. A pinned one leaves both out of account."""
+    if row.pinned_certificate:
+        return _by_pinned(row, arrival, now, secrets_at)
     url = certificate_url(row, arrival)
     presented = presented_in(row, arrival)
     if isinstance(presented, str):
@@ -57,7 +67,24 @@ def verify_certified(row: Scheme, arrival: Arrival, now: datetime, certificate: 
         return url
     if not certificate:
         return refused("certificate-missing")
-    key = _key(certificate, now)
+    return _by_certificate(row, arrival, now, presented, _key(certificate, now))
+
+
+def _by_pinned(row: Scheme, arrival: Arrival, now: datetime, secrets_at: datetime) -> Verified | Refused:
+    """Nothing but this one certificate is believed, and no address in the request is looked at."""
+    presented = presented_in(row, arrival)
+    if isinstance(presented, str):
+        return refused(presented)
+    found = _by_certificate(row, arrival, now, presented, _key(row.pinned_certificate, secrets_at))
+    if isinstance(found, Refused):
+        return replace(found, detail=_OF_PINNED.get(found.reason, found.detail))
+    known = pinned(row.pinned_certificate)
+    return replace(found, pin_hint=known.hint if known else "")
+
+
+def _by_certificate(
+    row: Scheme, arrival: Arrival, now: datetime, presented: Presented, key: RSAPublicKey | None
+) -> Verified | Refused:
     if key is None:
         return refused("certificate-invalid")
     check = _verify_sns if row.kind is Kind.SNS else _verify_paypal

@@ -32,7 +32,8 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         "signature-mismatch": Words(
             "Signature does not fit",
             f"{_OTHER_KEY} It also happens when something on the way changes the body, "
-            "or when the address is signed and public_url is not what the sender calls.",
+            "or when the address is signed and public_url is not what the sender calls. "
+            "While a certificate is pinned on the source, what is signed with another is refused so, too.",
         ),
         "signature-version": Words(
             "Signature of another version",
@@ -61,11 +62,15 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "The signature is the provider's, but it speaks for somebody else's account: compare the option account.",
         ),
         "certificate-url": Words(
-            "Certificate from elsewhere", "It names a certificate that is not at the provider's own address."
+            "Certificate from elsewhere",
+            "It names a certificate that is not at the provider's own address. "
+            "A sample sent for trying does so, too: its certificate must be pinned on the source first.",
         ),
         "certificate-missing": Words("No certificate", "The provider's certificate was not at hand."),
         "certificate-invalid": Words(
-            "Invalid certificate", "The certificate cannot be read, or was not valid when the request came."
+            "Invalid certificate",
+            "The certificate cannot be read, or was not valid when the request came. "
+            "One that is pinned on the source may have expired.",
         ),
         "secret-missing": Words(
             "No live secret", "Every secret of this source has expired: add the one that the sender uses."

@@ -54,6 +54,10 @@ _ISSUE = {
     "object_attributes": {"id": "<n>", "iid": 23, "title": "It leaks", "action": "open", "state": "opened"},
 }
 
+# Who signs samples has no certificate at the provider's address, so none is asked for there: a hub where it is not
+# pinned refuses at once, instead of fetching.
+_NO_CERTIFICATE = "https://certificate.invalid/sample.pem"
+
 SAMPLES: Mapping[str, Sample] = MappingProxyType(
     {
         "none": Sample(body=_ORDER),
@@ -106,7 +110,7 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "Message": '{"AlarmName":"queue-depth","NewStateValue":"ALARM"}',
                 "Timestamp": "<iso>",
                 "SignatureVersion": "2",
-                "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-sample.pem",
+                "SigningCertURL": _NO_CERTIFICATE,
                 "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe",
             },
             headers={"x-amz-sns-message-type": "Notification"},
@@ -342,7 +346,7 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
             headers={
                 "paypal-transmission-id": "<id>",
                 "paypal-auth-algo": "SHA256withRSA",
-                "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-sample",
+                "paypal-cert-url": _NO_CERTIFICATE,
             },
         ),
         "sendgrid": Sample(

@@ -94,6 +94,7 @@ class Scheme:
     public_url: str = ""  # as the sender knows it, without its query string
     account: str = ""  # whom the provider speaks for: a topic, a webhook id
     least_version: str = ""  # of a signature whose version the sender chooses; older ones are refused
+    pinned_certificate: str = ""  # PEM; believed instead of the one that a request names, never beside it
 
     # Shown to operators.
     weakness: str = ""

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
@@ -216,9 +217,12 @@ def _paypal(unsigned: Unsigned, row: Scheme, key: RSAPrivateKey) -> Signed:
 
 
 def _rsa(pem: str) -> RSAPrivateKey:
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # the second of one that is encrypted
+        key = None
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError("The secret must be an RSA private key in PEM.")
+        raise ValueError("The secret must be an RSA private key in PEM, and not encrypted.")
     return key
 
 

@@ -17,6 +17,7 @@ class Verified:
     position: int = field(default=0, compare=False)  # of that secret among those tried
     scheme: str = ""  # the row that matched, when it was not the source's own but one beside it
     body: bytes | None = None  # what was signed, when that is not the body as it came
+    pin_hint: str = ""  # of the pinned certificate that vouched for it in the provider's stead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ from .adyen import verify_adyen
 from .arrival import Arrival
 from .certificates import certificate_url, verify_certified
 from .key_forms import key_of
+from .pinning import refuse_private_key
 from .places import look_up
 from .scheme_columns import Kind, Scheme
 from .schemes import SCHEMES
@@ -31,15 +32,21 @@ def verify(
     now: datetime,
     certificate: str = "",
     any_age: bool = False,
+    secrets_at: datetime | None = None,
 ) -> Verified | Refused:
-    """Tries every secret given; the caller leaves out the expired ones. `any_age` waives staleness, nothing else."""
+    """Tries every secret given; the caller leaves out the expired ones. `any_age` waives staleness, nothing else.
+
+    A pinned certificate must be valid at `secrets_at`, as a secret would be live: `now`, if not said otherwise.
+    """
     if scheme.kind is Kind.NONE:
         return Verified()
     if scheme.needs_secret and not secrets:
         return Refused(reason="secret-missing", detail="This source has no live secret to verify with.")
     try:
         row = replace(scheme, tolerance_s=0) if any_age else scheme
-        found = _verify(row, secrets, arrival, now, certificate)
+        if row.needs_certificate:
+            return verify_certified(row, arrival, now, certificate, secrets_at or now)
+        found = _verify(row, secrets, arrival, now)
         return _beside(row, secrets, arrival, now, found) if isinstance(found, Refused) else found
     except ValueError as error:
         return Refused(reason="secret-unusable", detail=str(error))
@@ -51,10 +58,12 @@ def check_secret(*, scheme: Scheme, secret: str) -> None:
         _standard_verifier((secret,))
     elif scheme.needs_secret:
         key_of(scheme.key_form, secret)
+    elif scheme.needs_certificate:
+        refuse_private_key(secret)
 
 
 def _verify(
-    row: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival, now: datetime, certificate: str
+    row: Scheme, secrets: Sequence[LiveSecret], arrival: Arrival, now: datetime
 ) -> Verified | Refused:
     match row.kind:
         case Kind.STANDARD_WEBHOOKS:
@@ -67,8 +76,6 @@ def _verify(
             return verify_twilio(row, secrets, arrival)
         case Kind.ADYEN:
             return verify_adyen(row, secrets, arrival)
-        case Kind.SNS | Kind.PAYPAL:
-            return verify_certified(row, arrival, now, certificate)
     return verify_signed(row, secrets, arrival, now)
 
 
@@ -78,7 +85,7 @@ def _beside(
     """The rows named in `also`. The reason kept is the first that tells of a signature which was there."""
     for slug in scheme.also:
         beside = replace(SCHEMES[slug], tolerance_s=scheme.tolerance_s)
-        other = _verify(beside, secrets, arrival, now, "")
+        other = _verify(beside, secrets, arrival, now)
         if isinstance(other, Verified):
             return Verified(
                 secret_hint=other.secret_hint, position=other.position, scheme=slug, body=other.body

@@ -44,6 +44,12 @@ class Source(models.Model):
         blank=True,
         help_text='What people call an event by: up to three names with a JMESPath each, {"order": "data.order.id"}.',
     )
+    pinned_certificate = models.TextField(
+        default="",
+        blank=True,
+        editable=False,
+        help_text="PEM. Believed instead of the provider's own, of schemes that sign by a certificate. Empty: fetched.",
+    )
     revision = models.PositiveIntegerField(
         default=1, editable=False, help_text="Rises with every change, so that no copy in memory is trusted."
     )
@@ -56,6 +62,13 @@ class Source(models.Model):
             models.CheckConstraint(
                 condition=models.Q(expected_every_s=None) | models.Q(expected_every_s__gt=0),
                 name="source_expected_every_positive",
+            ),
+            # Whatever anybody pastes, and wherever: no private key is ever kept.
+            models.CheckConstraint(
+                condition=models.Q(pinned_certificate="")
+                | models.Q(pinned_certificate__startswith="-----BEGIN CERTIFICATE-----")
+                & ~models.Q(pinned_certificate__contains="PRIVATE KEY"),
+                name="source_pinned_is_certificate",
             ),
         ]
         # Serves the list, which goes by name.

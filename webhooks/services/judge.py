@@ -55,7 +55,7 @@ def judge(
     if arrival.method not in row.methods:
         return Refused(reason=NO_METHOD, detail="Only a handshake comes by this method.")
     secrets = source.live_secrets(secrets_at or now)
-    verified = _verified(source, secrets, arrival, any_age)
+    verified = _verified(source, secrets, arrival, any_age, secrets_at or now)
     if isinstance(verified, Refused):
         return verified
     if asked := handshakes.find(row.handshakes, arrival, is_signed=True):
@@ -83,10 +83,14 @@ def claimed_id(source: KnownSource, arrival: Arrival) -> str:
 
 
 def _verified(
-    source: KnownSource, secrets: Sequence[LiveSecret], arrival: Arrival, any_age: bool
+    source: KnownSource,
+    secrets: Sequence[LiveSecret],
+    arrival: Arrival,
+    any_age: bool,
+    secrets_at: datetime,
 ) -> Verified | Refused:
     row, certificate = source.scheme, ""
-    if row.needs_certificate:
+    if row.needs_certificate and not row.pinned_certificate:
         url = certificate_url(row, arrival)
         certificate = "" if isinstance(url, Refused) else certificate_at(url)
     return verify(
@@ -96,6 +100,7 @@ def _verified(
         now=arrival.received_at,
         certificate=certificate,
         any_age=any_age,
+        secrets_at=secrets_at,
     )
 
 
@@ -125,6 +130,7 @@ def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: I
     body_digest = digest_of(source.scheme, arrival.body)
     is_named = identity.kind == "id"
     hint = f" …{verified.secret_hint}" if verified.secret_hint else ""
+    hint += f" pinned {verified.pin_hint}" if verified.pin_hint else ""
     return store.Fact(
         source_id=source.id,
         source_revision=source.revision,

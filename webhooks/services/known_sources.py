@@ -5,7 +5,7 @@ refuses by a copy loads the source first and decides again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -82,7 +82,8 @@ def _known_from(source: Source, secrets: Sequence[SourceSecret]) -> KnownSource:
 def _row(source: Source) -> Scheme:
     base = settings.HUB_PUBLIC_URL
     usual = {"public_url": f"{base}/in/{source.slug}"} if base else {}
-    return with_options(scheme(source.scheme), usual | source.options)
+    row = with_options(scheme(source.scheme), usual | source.options)
+    return replace(row, pinned_certificate=source.pinned_certificate)
 
 
 def _of(purpose: SecretPurpose, secrets: Sequence[SourceSecret]) -> _Secrets:

@@ -103,6 +103,7 @@ def _overridden(source: Source, overrides: Mapping[str, str]) -> Source:
         slug=source.slug,
         scheme=source.scheme,
         revision=source.revision,
+        pinned_certificate=source.pinned_certificate,
         options=options,
         **columns,
     )

@@ -3,7 +3,6 @@
 A secret goes in and never comes out: neither answers, nor errors, nor the audit repeat one.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
@@ -14,22 +13,21 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from webhooks.deciders.business_keys import check_business_keys
-from webhooks.deciders.identify import check_place
-from webhooks.deciders.options import check_options
-from webhooks.deciders.schemes import UnknownScheme, scheme
-from webhooks.deciders.verify import check_secret
+from webhooks.deciders.pinning import checked_certificate, pinned
+from webhooks.deciders.schemes import scheme
 from webhooks.models import SecretPurpose, Source, SourceSecret, Subscriber
 
 from . import audit
 from .own_events import check_not_own
+from .source_checks import check_source
 from .versions import Seen, check_seen
 
 
 class SourceChanges(TypedDict, total=False):
     """What may be changed. A `secret` replaces all live ones at once; `add_secret` lets them overlap.
 
-    A `handshake_token` is one that the provider sends in the open to ask whether we are the right door.
+    A `handshake_token` is one that the provider sends in the open to ask whether we are the right door. While a
+    `pinned_certificate` (PEM) is there, it is believed instead of the provider's own; an empty one unpins it.
     """
 
     name: str
@@ -44,6 +42,7 @@ class SourceChanges(TypedDict, total=False):
     expected_every_s: int | None
     business_keys: dict[str, str]
     handshake_token: str
+    pinned_certificate: str
 
 
 def create_source(
@@ -60,6 +59,7 @@ def create_source(
     expected_every_s: int | None = None,
     business_keys: dict[str, str] | None = None,
     handshake_token: str = "",
+    pinned_certificate: str = "",
     actor: str,
     user: User | None = None,
 ) -> Source:
@@ -77,7 +77,8 @@ def create_source(
         business_keys={} if business_keys is None else business_keys,
     )
     with transaction.atomic():
-        _check(source, [secret] if secret else [])
+        check_source(source, [secret] if secret else [], certificate=pinned_certificate)
+        source.pinned_certificate = _to_pin(source, pinned_certificate)
         source.save(force_insert=True)
         if secret:
             _keep_secret(source, secret)
@@ -98,13 +99,16 @@ def update_source(
 ) -> Source:
     """Raises ValidationError, by field, Changed where it is none of the versions seen, or Source.DoesNotExist."""
     secret, token = changes.pop("secret", ""), changes.pop("handshake_token", "")
+    certificate = changes.pop("pinned_certificate", None)
     with transaction.atomic():
         source = _locked(source_id)
         check_seen(seen, version_of(source))
         before = _shown(source)
         for name, value in changes.items():
             setattr(source, name, value)
-        _check(source, [secret] if secret else _live_secrets(source))
+        check_source(source, [secret] if secret else _live_secrets(source), certificate=certificate)
+        if certificate is not None:
+            source.pinned_certificate = _to_pin(source, certificate)
         if secret:
             _replace(source, secret, SecretPurpose.SIGNING)
         if token:
@@ -132,7 +136,7 @@ def add_secret(
     """
     with transaction.atomic():
         source = _locked(source_id)
-        _check(source, [secret] if purpose is SecretPurpose.SIGNING else _live_secrets(source))
+        check_source(source, [secret] if purpose is SecretPurpose.SIGNING else _live_secrets(source))
         if secret in _live_secrets(source, purpose):
             raise ValidationError({"secret": ["The source holds this secret already, and it is live."]})
         after = {"purpose": purpose.value}
@@ -181,62 +185,10 @@ def _save(source: Source) -> None:
     source.refresh_from_db(fields=["revision"])
 
 
-def _check(source: Source, secrets: Iterable[str]) -> None:
-    """Collects what is wrong with each field, so that a person mends all of it in one go."""
-    errors: dict[str, list[str]] = {}
-    try:
-        source.full_clean()
-    except ValidationError as error:
-        errors |= error.message_dict
-    for field in ("id_from", "type_from"):
-        errors |= _flaw_of_place(field, getattr(source, field))
-    errors |= _flaw_of_options(source)
-    errors |= _flaw_of_business_keys(source)
-    errors |= _flaw_of_secrets(source.scheme, list(secrets))
-    if errors:
-        raise ValidationError(errors)
-
-
-def _flaw_of_place(field: str, place: str) -> dict[str, list[str]]:
-    try:
-        if place:
-            check_place(place)
-    except ValueError as error:
-        return {field: [str(error)]}
-    return {}
-
-
-def _flaw_of_options(source: Source) -> dict[str, list[str]]:
-    try:
-        check_options(scheme(source.scheme), source.options)
-    except UnknownScheme:
-        return {}  # which is told of the scheme itself
-    except ValueError as error:
-        return {"options": [str(error)]}
-    return {}
-
-
-def _flaw_of_business_keys(source: Source) -> dict[str, list[str]]:
-    try:
-        check_business_keys(source.business_keys)
-    except ValueError as error:
-        return {"business_keys": [str(error)]}
-    return {}
-
-
-def _flaw_of_secrets(slug: str, secrets: list[str]) -> dict[str, list[str]]:
-    try:
-        row = scheme(slug)
-    except UnknownScheme as error:
-        return {"scheme": [str(error)]}
-    if row.needs_secret and not secrets:
-        return {"secret": [f"The scheme {slug} needs a secret."]}
-    try:
-        for secret in secrets:
-            check_secret(scheme=row, secret=secret)
-    except ValueError as error:
-        return {"secret": [str(error)]}
-    return {}
+def _to_pin(source: Source, certificate: str) -> str:
+    """Of what was checked, the certificate alone."""
+    row = scheme(source.scheme)
+    return checked_certificate(row, certificate, timezone.now()) if certificate else ""
 
 
 def _live_secrets(source: Source, purpose: SecretPurpose = SecretPurpose.SIGNING) -> list[str]:
@@ -272,7 +224,16 @@ def _shown(source: Source) -> dict[str, Any]:
         "business_keys",
     )
     owner = str(source.subscriber_id) if source.subscriber_id else None
-    return {name: getattr(source, name) for name in names} | {"subscriber": owner}
+    values = {name: getattr(source, name) for name in names}
+    return values | {"subscriber": owner, "pinned_certificate": _pin_of(source)}
+
+
+def _pin_of(source: Source) -> str:
+    """By what people know it again; its PEM says nothing to them."""
+    known = pinned(source.pinned_certificate)
+    if known is None:
+        return source.pinned_certificate and "one that cannot be read"
+    return f"{known.subject}, SHA-256 {known.fingerprint}, valid until {known.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _record(

@@ -1,6 +1,7 @@
 """`manage.py send_sample stripe`: sends a signed, realistic request of a provider to a running hub, and says what came.
 
-With no options it goes to the hub on this machine, to the first source of that provider. It creates nothing.
+With no options it goes to the hub on this machine, to the first source of that provider. It creates nothing in the
+tables, and changes nothing there, unless it is told to pin.
 """
 
 from http.client import HTTPException
@@ -9,14 +10,16 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, build_opener
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from webhooks.deciders.samples import SAMPLES
-from webhooks.services.samples import CannotSend, Prepared, prepare
+from webhooks.services.samples import CannotSend, Prepared, pin, prepare
 
 TIMEOUT_S = 10
 SHOWN = 2_000  # bytes of the answer
+_ACTOR = "manage.py"
 
 
 class Command(BaseCommand):
@@ -29,6 +32,16 @@ class Command(BaseCommand):
         )
         parser.add_argument("--url", default="", help="The whole address to send to, such as another hub's.")
         parser.add_argument("--secret", default="", help="What the sender signs with; else the source's own.")
+        parser.add_argument(
+            "--account",
+            default="",
+            help="With --url, whose topic (SNS) or webhook (PayPal) the source takes.",
+        )
+        parser.add_argument(
+            "--pin",
+            action="store_true",
+            help="Pin the certificate that signs (AWS SNS, PayPal) on the source, instead of the provider's own.",
+        )
         parser.add_argument("--id", default="", help="The sender's id, instead of a new one.")
         parser.add_argument(
             "--times", type=int, default=1, help="Send it so often: each but the first is a duplicate."
@@ -41,16 +54,37 @@ class Command(BaseCommand):
                 slug=options["source"],
                 url=_checked(options["url"]),
                 secret=options["secret"],
+                account=options["account"],
                 event_id=options["id"],
                 now=timezone.now(),
             )
+            advice = self._pinned(prepared, is_wanted=options["pin"])
         except CannotSend as why:
             raise CommandError(str(why)) from None
+        except ValidationError as flaw:
+            raise CommandError(" ".join(flaw.messages)) from None
         for _ in range(options["times"]):
             status, said = _post(prepared)
             self.stdout.write(f"POST {prepared.url}\n{status} {said}")
             if not 200 <= status < 300:
-                raise CommandError("It was not taken; the source's page and its refusals say why.")
+                raise CommandError(
+                    f"It was not taken. {advice or 'The source page and its refusals say why.'}"
+                )
+
+    def _pinned(self, prepared: Prepared, *, is_wanted: bool) -> str:
+        """Pins if that is wanted; else what there is to do, if anything is. Raises CannotSend or ValidationError."""
+        if is_wanted:
+            pin(prepared, actor=_ACTOR)
+            self.stdout.write(
+                f"Pinned on {prepared.source}: until it is unpinned there, what the provider itself signs is refused."
+            )
+            return ""
+        if not prepared.certificate or prepared.is_pinned:
+            return ""
+        how = "run this again with --pin, or paste it" if prepared.source else "paste it"
+        advice = f"To have it believed, pin this sample's certificate on its source: {how} where the source is edited."
+        self.stdout.write(f"{prepared.certificate}{advice}")
+        return advice
 
 
 def _checked(url: str) -> str:
