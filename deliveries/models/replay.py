@@ -223,6 +223,12 @@ class ReplayItem(models.Model):
                 name="replay_item_under_way_idx",
                 condition=models.Q(state="admitted"),
             ),
+            # Serves a delivery's timeline: which replays have sent it?
+            models.Index(
+                fields=["delivery"],
+                name="replay_item_sent_idx",
+                condition=models.Q(settled_at__isnull=False),
+            ),
             # Serves the throughput of the last minute.
             models.Index(
                 fields=["replay", "settled_at"],
