@@ -34,7 +34,7 @@ class Group(NamedTuple):
     subscription: UUID
     event_type: str
     is_made: bool  # whether there is a delivery, or one has to be made
-    count: int
+    number: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,14 +116,14 @@ def summary(choice: Choice, groups: Sequence[Group], now: datetime) -> dict[str,
 def _sums(choice: Choice, groups: Sequence[Group], now: datetime) -> Estimate:
     """All that is counted."""
     taken = [each for each in groups if each.why is None]
-    number = sum(each.count for each in taken)
+    count = sum(each.number for each in taken)
     types = _types(taken)
     return Estimate(
-        count=number,
-        missing=sum(each.count for each in taken if not each.is_made),
+        count=count,
+        missing=sum(each.number for each in taken if not each.is_made),
         failures=_failures(taken),
         types=types,
-        other_types=number - sum(number for _, number in types),
+        other_types=count - sum(number for _, number in types),
         subscriptions=_subscriptions(taken),
         left_out=_left_out(choice, groups, now),
     )
@@ -161,21 +161,21 @@ def _groups(found: Statement) -> list[Group]:
 def _failures(groups: Sequence[Group]) -> list[Failure]:
     totals: Counter[tuple[str, int | None]] = Counter()
     for each in groups:
-        totals[each.outcome, each.status] += each.count
+        totals[each.outcome, each.status] += each.number
     return [Failure(outcome=o, status=s, count=number) for (o, s), number in totals.most_common()]
 
 
 def _types(groups: Sequence[Group]) -> list[tuple[str, int]]:
     totals: Counter[str] = Counter()
     for each in groups:
-        totals[each.event_type] += each.count
+        totals[each.event_type] += each.number
     return sorted(totals.items(), key=lambda each: (-each[1], each[0]))[:MOST_TYPES]
 
 
 def _subscriptions(groups: Sequence[Group]) -> list[To]:
     totals: Counter[UUID] = Counter()
     for each in groups:
-        totals[each.subscription] += each.count
+        totals[each.subscription] += each.number
     rows = Subscription.objects.filter(pk__in=totals).values_list(
         "pk", "name", "rate_per_s", "lane__hold", "lane__circuit"
     )
@@ -234,7 +234,7 @@ def _left_out(choice: Choice, groups: Sequence[Group], now: datetime) -> list[Le
     reasons: Counter[str] = Counter()
     for each in groups:
         if each.why is not None:
-            reasons[each.why] += each.count
+            reasons[each.why] += each.number
     told = [LeftOut(reason=reason, count=number) for reason, number in reasons.items()]
     told += _by_state(choice, now)
     if since := _delivered_since(choice, now):

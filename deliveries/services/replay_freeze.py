@@ -27,12 +27,11 @@ written AS (INSERT INTO deliveries_replaypack (replay_id, items)
     SELECT CAST(%s AS uuid), substr(items, number * {size} + 1, {size}) FROM whole, generate_series(0, {most}) AS number
     WHERE number * {size} < length(items) ORDER BY number)
 {groups}"""
-_SQLITE: Final = """INSERT INTO deliveries_replaypack (replay_id, items) {found},
-whole AS (SELECT CAST(group_concat({item}, '') AS blob) AS items FROM (SELECT * FROM chosen ORDER BY event_id))
-SELECT %s, substr(items, number * {size} + 1, {size}) FROM whole,
-    (WITH RECURSIVE counted(number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM counted WHERE number < {most})
-    SELECT number FROM counted)
-WHERE number * {size} < length(items) ORDER BY number"""
+# SQLite would read the whole again for each part of it.
+_SQLITE: Final = """INSERT INTO deliveries_replaypack (replay_id, items) {found}
+SELECT %s, CAST(group_concat(item, '') AS blob)
+FROM (SELECT {item} AS item, (row_number() OVER (ORDER BY event_id) - 1) / {count} AS number FROM chosen)
+GROUP BY number ORDER BY number"""
 
 
 def freeze(replay_id: UUID, choice: Choice, now: datetime) -> Sequence[Group]:
@@ -41,10 +40,16 @@ def freeze(replay_id: UUID, choice: Choice, now: datetime) -> Sequence[Group]:
     if found is None:
         return []
     vendor = connection.vendor
-    parts = {"found": found.sql, "item": ITEM[vendor], "groups": GROUPS}
-    numbers = {"size": SIZE * WIDTH[vendor], "most": MOST_ITEMS // SIZE}
+    parts: dict[str, object] = {
+        "found": found.sql,
+        "item": ITEM[vendor],
+        "groups": GROUPS,
+        "count": SIZE,
+        "size": SIZE * WIDTH,
+        "most": MOST_ITEMS // SIZE,
+    }
     write = _in_one if vendor == "postgresql" else _in_two
-    return [group_of(row) for row in write(found, parts | numbers, replay_id)]
+    return [group_of(row) for row in write(found, parts, replay_id)]
 
 
 def _in_one(found: Statement, parts: dict[str, object], replay_id: UUID) -> list[tuple[object, ...]]:

@@ -7,6 +7,7 @@ lane runs short, and a schedule what nobody has asked for. A pack becomes items 
 from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -27,7 +28,7 @@ ITEM: Final = {
     f" || uuid_send(COALESCE(delivery_id, '{NOBODY}'))",
     "sqlite": f"subscription_id || event_id || COALESCE(delivery_id, '{NOBODY.hex}')",
 }
-WIDTH: Final = {"postgresql": 48, "sqlite": 96}
+WIDTH: Final = 48  # bytes of an item
 _COLUMNS: Final = ("replay", "subscription", "event", "delivery", "state", "note")
 
 
@@ -43,10 +44,11 @@ def items_of(pack: ReplayPack) -> list[Packed]:
     if connection.vendor == "sqlite":
         raw = bytes.fromhex(raw.decode())
     ids = [UUID(bytes=raw[at : at + 16]) for at in range(0, len(raw), 16)]
-    return [
+    items = [
         Packed(subscription, event, None if delivery == NOBODY else delivery)
         for subscription, event, delivery in zip(ids[::3], ids[1::3], ids[2::3], strict=True)
     ]
+    return sorted(items, key=attrgetter("event_id"))  # SQLite promises no order within a pack
 
 
 def packed(replays: Collection[UUID]) -> set[UUID]:

@@ -103,7 +103,7 @@ def _freeze(order: Order, digest: str, actor: str, user: User | None, now: datet
     lanes: Counter[UUID] = Counter()
     for each in groups:
         if each.why is None:
-            lanes[each.subscription] += each.count
+            lanes[each.subscription] += each.number
     frozen = lanes.total()
     if frozen != order.seen:
         raise _Other(frozen)

@@ -21,7 +21,8 @@ from webhooks.services.versions import Seen, check_seen
 
 from . import replay_counts, replay_packs
 from .lanes import ring_on_commit
-from .replay_start import MOST_ITEMS, TYPED_ABOVE, Order, running_already, start
+from .replay_freeze import MOST_ITEMS
+from .replay_start import TYPED_ABOVE, Order, running_already, start
 from .replay_terms import HIGHEST_RATE_PER_S, UNDER_WAY, Answer, Verdict, above, limit_of, rate_bounds, stir
 
 __all__ = [
