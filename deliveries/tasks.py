@@ -14,7 +14,7 @@ from django_q.tasks import async_task
 
 from deliveries.dispatcher import seats, stopping
 from deliveries.dispatcher.loop import Dispatcher
-from deliveries.services import alert_outbox, alerting, bulk_discards, proving, retention
+from deliveries.services import alert_outbox, alerting, bulk_discards, proving, replay_packs, retention
 from deliveries.services.endurance import contain_failing
 from deliveries.services.issues import end_ignoring
 from webhooks import spans
@@ -28,6 +28,7 @@ SCHEDULES = (
     ("weir: contain", "deliveries.tasks.contain", 1),
     ("weir: prove", "deliveries.tasks.prove", 1),
     ("weir: discard", "deliveries.tasks.discard", 1),
+    ("weir: unpack", "deliveries.tasks.unpack", 1),
     ("weir: watch", "deliveries.tasks.watch", 1),
     ("weir: watch, half a minute on", "deliveries.tasks.watch", 1),
     ("weir: retain", "deliveries.tasks.retain", 60),
@@ -102,6 +103,14 @@ def discard() -> None:
             bulk_discards.carry_out(replay_id)
     except Error as error:
         log.warning("A bulk discard was cut short: %s", str(error).strip())
+
+
+def unpack() -> None:
+    """Makes into items what replays have frozen and no dispatcher has asked for yet."""
+    try:
+        replay_packs.unpack()
+    except Error as error:
+        log.warning("The unpacking of replays was cut short: %s", str(error).strip())
 
 
 def watch() -> None:

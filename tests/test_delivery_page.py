@@ -10,7 +10,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deliveries.models import Attempt, Delivery, DeliveryBody, Exchange, Lane, Rollup, Subscription
+from deliveries.models import (
+    Attempt,
+    Delivery,
+    DeliveryBody,
+    Exchange,
+    Lane,
+    Replay,
+    ReplayItem,
+    Rollup,
+    Subscription,
+)
 from deliveries.services.replay import replay_delivery
 from tests import make
 from tests.callers import browser
@@ -113,6 +123,59 @@ def test_who_had_it_sent_again_is_named(chief: Client) -> None:
     Attempt.objects.filter(pk=made.pk).update(phase=2)
     words = text(chief.get(page(delivery)))
     assert words.count("scheduled") == 2 and "replayed by bob" in words
+
+
+def sent_by_a_replay(delivery: Delivery, number: int, *, minutes_ago: int, state: str = "failed") -> Replay:
+    """One of many that took this delivery in, and the attempt that came of it."""
+    at = make.now() - timedelta(minutes=minutes_ago)
+    made = attempt(delivery, number, at=at)
+    Attempt.objects.filter(pk=made.pk).update(phase=2)
+    to = delivery.subscription
+    summary = {"subscriptions": [[to.pk.hex, to.name, 7]], "failures": [["server_error", 503, 7]]}
+    replay = Replay.objects.create(ordered_by=f"ada {number}", total=7, failed=1, summary=summary)
+    ReplayItem.objects.create(
+        replay=replay, event_id=delivery.event_id, subscription=to, delivery=delivery, state=state,
+        settled_at=at + timedelta(seconds=1),
+    )  # fmt: skip
+    return replay
+
+
+def test_each_replay_of_many_that_sent_it_is_named_and_led_to(chief: Client) -> None:
+    delivery = dead()
+    first = sent_by_a_replay(delivery, 3, minutes_ago=30)
+    second = sent_by_a_replay(delivery, 4, minutes_ago=20, state="delivered")
+    sent_by_a_replay(dead(), 3, minutes_ago=25)  # another delivery
+    made = attempt(delivery, 5, at=make.now())  # and then one person had it sent alone
+    Attempt.objects.filter(pk=made.pk).update(phase=2)
+    AuditEntry.objects.create(
+        actor="bob", verb="replay", object_kind="delivery", object_id=public_id("delivery", delivery.pk),
+        at=make.now() - timedelta(minutes=1),
+    )  # fmt: skip
+    answer = chief.get(page(delivery))
+    words = text(answer)
+    assert "Replayed by ada 3 in Replay to ERP core, 503" in words
+    assert "Replayed by ada 4 in Replay to ERP core, 503" in words
+    assert words.count("Replayed by") == 2 and words.count("replayed by bob") == 1
+    assert [step.replay for step in answer.context["steps"]] == [None, None, first, second, None]
+    for replay in (first, second):
+        assert (
+            f'href="{reverse("admin:deliveries_replay_change", args=[replay.pk])}"' in answer.content.decode()
+        )
+
+
+@pytest.mark.parametrize("state", ["skipped", "discarded"])
+def test_a_replay_that_did_not_send_it_is_not_named(chief: Client, state: str) -> None:
+    delivery = dead()
+    sent_by_a_replay(delivery, 3, minutes_ago=30, state=state)
+    assert "Replayed by" not in text(chief.get(page(delivery)))
+
+
+def test_who_may_not_see_replays_is_led_to_none(viewer: Client) -> None:
+    delivery = dead()
+    replay = sent_by_a_replay(delivery, 3, minutes_ago=30)
+    answer = viewer.get(page(delivery))
+    assert "Replayed by ada 3 in Replay to ERP core, 503" in text(answer)
+    assert str(replay.pk) not in answer.content.decode()
 
 
 @pytest.mark.parametrize(

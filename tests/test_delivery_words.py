@@ -126,6 +126,19 @@ def test_a_failure_is_said_with_its_likely_cause(
     assert cause in found.cause
 
 
+def test_of_an_expired_certificate_the_date_is_said() -> None:
+    error = (
+        "The endpoint's certificate is not trusted: certificate has expired. It was valid until 2026-11-01."
+    )
+    found = diagnose(outcome="tls", status=None, error=error)
+    assert found is not None
+    assert (found.headline, found.cause, found.detail) == (
+        "Certificate expired",
+        "The receiver's certificate was valid until 2026-11-01: whoever runs the receiver has to renew it.",
+        error,
+    )
+
+
 def test_a_curl_command_has_no_secret_in_it() -> None:
     command = curl(
         url="https://a.example/?x=1&y='", headers=[("x-api-key", MASK), ("authorization", "Bearer abc"), ("a", "it's")],

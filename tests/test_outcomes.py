@@ -181,6 +181,12 @@ def test_messages_that_differ_in_ids_alone_share_a_fingerprint(one: str, other: 
     assert fingerprint("s", Outcome.DNS, None, one) == fingerprint("s", Outcome.DNS, None, other)
 
 
+def test_that_a_certificate_s_end_could_be_learned_makes_no_other_issue() -> None:
+    plain = "The endpoint's certificate is not trusted: certificate has expired."
+    dated = f"{plain} It was valid until 2026-11-01."
+    assert fingerprint("s", Outcome.TLS, None, dated) == fingerprint("s", Outcome.TLS, None, plain)
+
+
 def test_another_kind_of_failure_has_another_fingerprint() -> None:
     kinds = {
         fingerprint("s", Outcome.SERVER_ERROR, 500, "Database is down."),

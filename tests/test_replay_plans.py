@@ -68,6 +68,9 @@ def test_no_big_table_is_read_from_end_to_end() -> None:
     assert read_whole(admission._lateral(10), given) == set()
     for items in (
         ReplayItem.objects.filter(delivery_id__in=[lane], state="admitted"),
+        ReplayItem.objects.filter(
+            delivery_id=lane, settled_at__isnull=False, state__in=["delivered", "failed"]
+        ),
         ReplayItem.objects.filter(replay=replay, state="failed").order_by("-settled_at")[:12],
         ReplayItem.objects.filter(replay=replay, settled_at__isnull=False, settled_at__gte=now),
     ):

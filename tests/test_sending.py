@@ -244,26 +244,34 @@ def test_of_several_addresses_the_allowed_one_is_reached(monkeypatch: pytest.Mon
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> Path:
+    return certificate(tmp_path / "both.pem", ends_in=datetime.timedelta(hours=1))
+
+
+@pytest.fixture
+def expired(tmp_path: Path) -> Path:
+    return certificate(tmp_path / "expired.pem", ends_in=datetime.timedelta(days=-3))
+
+
+def certificate(path: Path, *, ends_in: datetime.timedelta) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    certificate = (
+    made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + ends_in)
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
         )
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path / "both.pem"
     path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        + certificate.public_bytes(serialization.Encoding.PEM)
+        + made.public_bytes(serialization.Encoding.PEM)
     )
     return path
 
@@ -288,6 +296,32 @@ def test_a_trusted_certificate_is_a_delivery(self_signed: Path) -> None:
     with Endpoint(answers(200), tls=served_by(self_signed)) as endpoint:
         (exchange,) = send(endpoint.url, tls=ssl.create_default_context(cafile=self_signed))
     assert exchange.outcome == Outcome.OK
+
+
+def test_of_an_expired_certificate_its_end_is_told_after_one_look_that_sends_nothing(expired: Path) -> None:
+    end = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=3)
+    with Endpoint(answers(200), tls=served_by(expired)) as endpoint:
+        exchanges = send(*[endpoint.url] * 3, tls=ssl.create_default_context(cafile=expired))
+    assert {(each.outcome, each.error) for each in exchanges} == {
+        (
+            Outcome.TLS,
+            "The endpoint's certificate is not trusted: certificate has expired."
+            f" It was valid until {end:%Y-%m-%d}.",
+        )
+    }
+    assert (endpoint.requests, endpoint.accepted) == ([], 1)  # refused handshakes count for none
+
+
+def test_a_look_at_a_certificate_that_is_not_answered_costs_the_date_alone(
+    expired: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(**_: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(asyncio, "open_connection", unreachable)
+    with Endpoint(answers(200), tls=served_by(expired)) as endpoint:
+        (exchange,) = send(endpoint.url, tls=ssl.create_default_context(cafile=expired))
+    assert exchange.error == "The endpoint's certificate is not trusted: certificate has expired."
 
 
 def test_tls_to_a_server_without_it_is_a_tls_failure() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from deliveries.deciders.curl import curl
 from deliveries.deciders.delivery_address import to_url
@@ -12,7 +13,7 @@ from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.delivery_signs import duration, response_tag, shown_status, waited
 from deliveries.deciders.delivery_words import STATUS_WORDS
 from deliveries.deciders.diagnosis import Diagnosis, diagnose
-from deliveries.models import Attempt, Delivery, Exchange, Phase
+from deliveries.models import Attempt, Delivery, Exchange, Phase, Replay
 from deliveries.selectors import delivery_story as story
 from deliveries.selectors.delivery_filters import held_lanes
 from deliveries.selectors.endpoints import endpoints_now
@@ -22,6 +23,7 @@ from webhooks.deciders.shown_body import ShownBody, show
 
 from .delivery_list import shown_rows
 from .issue_list import prepare_letters
+from .replay_words import short_title
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +38,8 @@ class Step:
     address: str
     is_chosen: bool
     trigger: str
+    replay: Replay | None  # of many, that ordered it
+    replay_title: str
     key: str  # that leads to it on the keyboard
 
 
@@ -119,7 +123,7 @@ def _chosen(delivery: Delivery, attempts: Sequence[Attempt], wish: Wish) -> tupl
 
 def _steps(delivery: Delivery, attempts: Sequence[Attempt], chosen: Attempt | None, wish: Wish) -> list[Step]:
     steps, before = [], delivery.created_at
-    replays = story.replays_of(delivery.pk)
+    acts, sent = story.replays_of(delivery.pk), _sent_by_replays(delivery, attempts)
     keys = {chosen.number - 1: "[", chosen.number + 1: "]"} if chosen else {}
     for attempt in attempts:
         tag, tone = response_tag(attempt.outcome, attempt.status)
@@ -132,7 +136,9 @@ def _steps(delivery: Delivery, attempts: Sequence[Attempt], chosen: Attempt | No
                 waited=waited((attempt.started_at - before).total_seconds()),
                 address=wish.address(attempt.number),
                 is_chosen=attempt == chosen,
-                trigger=_trigger(attempt, replays),
+                trigger="by a replay" if attempt.pk in sent else _trigger(attempt, acts),
+                replay=sent.get(attempt.pk),
+                replay_title=short_title(sent[attempt.pk], {}) if attempt.pk in sent else "",
                 key=keys.get(attempt.number, ""),
             )
         )
@@ -140,11 +146,24 @@ def _steps(delivery: Delivery, attempts: Sequence[Attempt], chosen: Attempt | No
     return steps
 
 
-def _trigger(attempt: Attempt, replays: Sequence[tuple[datetime, str]]) -> str:
+def _sent_by_replays(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[UUID, Replay]:
+    """Which replay of many ordered which attempt: an item is settled with the first that it brings about."""
+    sent = [each for each in reversed(attempts) if each.phase == Phase.REPLAY]
+    if not sent:
+        return {}
+    found: dict[UUID, Replay] = {}
+    for item in story.sent_by_replays(delivery.pk):
+        first = next((each for each in sent if item.settled_at and each.started_at <= item.settled_at), None)
+        if first is not None:
+            found[first.pk] = item.replay
+    return found
+
+
+def _trigger(attempt: Attempt, acts: Sequence[tuple[datetime, str]]) -> str:
     """A replay's retries are scheduled; its first attempt follows somebody's word."""
     if attempt.phase != Phase.REPLAY:
         return "scheduled"
-    who = next((actor for at, actor in replays if at <= attempt.started_at), "")
+    who = next((actor for at, actor in acts if at <= attempt.started_at), "")
     return f"replayed by {who}" if who else "replayed"
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from .outcome import Outcome
+from .outcome import VALID_UNTIL, Outcome
 
 # What each answer usually means, for whoever has to mend it.
 BY_STATUS: Final[dict[int, str]] = {
@@ -96,6 +96,12 @@ def diagnose(*, outcome: str, status: int | None, error: str) -> Diagnosis | Non
     headline, cause = BY_OUTCOME.get(outcome, ("", ""))
     if status is not None and outcome not in (Outcome.TIMEOUT, Outcome.RESET, Outcome.BAD_RESPONSE):
         headline, cause = f"HTTP {status} {_phrase(status)}".strip(), BY_STATUS.get(status, cause)
+    if outcome == Outcome.TLS and VALID_UNTIL in error:
+        end = error.partition(VALID_UNTIL)[2].rstrip(".")
+        headline = "Certificate expired"
+        cause = (
+            f"The receiver's certificate was valid until {end}: whoever runs the receiver has to renew it."
+        )
     return Diagnosis(
         headline=headline or f"It failed: {outcome}",
         cause=cause,

@@ -154,8 +154,13 @@ VARIABLE = re.compile(
 )
 
 
+VALID_UNTIL = (
+    " It was valid until "  # follows what is said of an expired certificate, where that can be learned
+)
+
+
 def fingerprint(subscription_id: str, outcome: Outcome, status: int | None, message: str) -> str:
     """One name for one kind of failure at one subscription, so that dead letters gather into issues."""
-    kind = " ".join(VARIABLE.sub("#", message.lower()).split())
+    kind = " ".join(VARIABLE.sub("#", message.partition(VALID_UNTIL)[0].lower()).split())
     text = f"{subscription_id}\n{outcome}\n{status or ''}\n{kind}"
     return "v1:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

@@ -19,7 +19,7 @@ from deliveries.deciders.matching import Wanted
 from deliveries.models import Delivery, DeliveryState, Ordering, Phase, Replay, ReplayItem, ReplayLane
 from deliveries.models.replay import ItemState, ReplayState
 from deliveries.models.subscription import Subscription
-from deliveries.services import replay_counts
+from deliveries.services import replay_counts, replay_packs
 from deliveries.services.rearming import rearm, resolve_dead_letters
 from webhooks.models import Event, EventState
 
@@ -109,8 +109,14 @@ def standing(lanes: Collection[UUID]) -> list[Standing]:
 
 def admit(*, holding: Holding, shares: Sequence[Share], now: datetime) -> Admitted:
     """All or nothing, fenced; nothing where a replay was paused, stopped or cancelled just now."""
+    # Asked first: what is made into items after this is not taken for the end of its lane.
+    packed = replay_packs.packed({share.replay_id for share in shares})
     waiting = list(_waiting(shares))
     short = _short(shares, waiting)
+    if packed:
+        hungry = packed & {replay for replay, _ in short}
+        replay_packs.unpack(replays=hungry, most=1)  # a pack in each turn, so that live traffic goes on
+        short = frozenset(each for each in short if each[0] not in packed)
     try:
         with transaction.atomic():
             fence(holding)

@@ -7,7 +7,9 @@ import os
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
@@ -15,10 +17,11 @@ from typing import Self
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
+from cryptography import x509
 from yarl import URL
 
 from deliveries.deciders.address import EgressPolicy
-from deliveries.deciders.outcome import Outcome, classify_status
+from deliveries.deciders.outcome import VALID_UNTIL, Outcome, classify_status
 
 READ_LIMIT = 64 * 1024  # bytes of a response body; then we hang up
 BODY_KEPT = 16 * 1024
@@ -30,6 +33,9 @@ DNS_CACHE_S = 10
 ERROR_LENGTH = 300
 # What the system answers when it has no file, socket or memory to give us: no endpoint can cause that.
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+LOOK_S = 1.0  # for a look at a certificate that is told to be expired
+LOOK_EVERY_S = 600.0  # at one host: every attempt fails alike, and one look serves them
 COMPLAIN_EVERY_S = 60.0  # a shortage fails thousands of deliveries, and one line says it
 NOT_HTTP = f"What the endpoint answered is not HTTP, or has a header larger than {HEADER_LIMIT:,} bytes."
 
@@ -62,6 +68,9 @@ class Client:
         self._policy = policy
         self._tls = tls
         self._complained_at = float("-inf")
+        self._ends: dict[
+            tuple[str, int], tuple[float, str]
+        ] = {}  # of expired certificates, and until when known
 
     async def __aenter__(self) -> Self:
         # c-ares, since a thread pool would let a handful of dead name servers stop every lane.
@@ -94,14 +103,15 @@ class Client:
 
     async def send(self, *, url: str, headers: dict[str, str], body: bytes, timeout_s: float) -> Exchange:
         """POSTs once, whatever the other side does, within `timeout_s`. Raises nothing but CancelledError."""
-        answer = _Answer()
+        answer, until = _Answer(), time.monotonic() + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 await self._converse(answer, url, headers, body)
         except TimeoutError:
             return answer.broken(Outcome.TIMEOUT, f"No complete answer came within {timeout_s:g} s.")
         except Exception as error:  # noqa: BLE001  # no endpoint's oddity may end the loop that serves all
-            return answer.broken(*self._explained(error))
+            outcome, sentence = self._explained(error)
+            return answer.broken(outcome, sentence + await self._end_of_certificate(error, url, until))
         finally:
             answer.close()
         return answer.whole()
@@ -122,6 +132,38 @@ class Client:
             self._complained_at = time.monotonic()
             log.error("%s Deliveries wait, and no attempt is spent.", sentence)
         return outcome, sentence
+
+    async def _end_of_certificate(self, error: Exception, url: str, until: float) -> str:
+        """When an expired one ended, as a sentence; nothing where that is not the trouble, or cannot be learned."""
+        refused = getattr(error, "certificate_error", None)
+        if getattr(refused, "verify_code", 0) != EXPIRED:
+            return ""
+        now, target = time.monotonic(), _target(url)
+        place = (target.host or "", target.port or 443)
+        known_until, sentence = self._ends.get(place, (0.0, ""))
+        if known_until <= now:
+            sentence = await self._look_at_certificate(*place, min(LOOK_S, until - now))
+            self._ends = {key: known for key, known in self._ends.items() if known[0] > now}
+            self._ends[place] = (now + LOOK_EVERY_S, sentence)
+        return sentence
+
+    async def _look_at_certificate(self, host: str, port: int, timeout_s: float) -> str:
+        """A handshake and not a byte more, with what is told to be expired and therefore believed in nothing else."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with suppress(OSError, TimeoutError, ValueError):
+            async with asyncio.timeout(timeout_s):
+                (found, *_) = await self._resolver.resolve(host, port, socket.AF_UNSPEC)
+                place = (found["host"], port)
+                gate = self._open_socket((found["family"], socket.SOCK_STREAM, 0, "", place))
+                with gate:
+                    gate.setblocking(False)
+                    await asyncio.get_running_loop().sock_connect(gate, place)
+                    _, writer = await asyncio.open_connection(sock=gate, ssl=context, server_hostname=host)
+                    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+                    writer.transport.abort()
+                return _ended(shown)
+        return ""
 
     def _open_socket(self, address: AddrInfo) -> socket.socket:
         """The last gate, and the only one that sees literals: nothing connects but through here."""
@@ -189,6 +231,12 @@ class _Answer:
             truncated=not self.is_complete or self.size > len(self.kept),
             retry_after=response.headers.get("Retry-After"),
         )
+
+
+def _ended(certificate: bytes) -> str:
+    """Nothing where it is another of its chain that has expired. Raises ValueError where it is none."""
+    end = x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    return f"{VALID_UNTIL}{end:%Y-%m-%d}." if end < datetime.now(UTC) else ""
 
 
 @lru_cache(maxsize=16_384)

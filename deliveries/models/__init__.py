@@ -18,7 +18,7 @@ from .lane import (
     RouteRevision,
     Seat,
 )
-from .replay import Replay, ReplayItem, ReplayLane
+from .replay import Replay, ReplayItem, ReplayLane, ReplayPack
 from .rollup import DepthSlice, Rollup, RollupFailure, Tally
 from .saved_view import SavedView
 from .subscription import ClientErrors, Format, Ordering, Signing, Subscription, SubscriptionSecret
@@ -62,6 +62,7 @@ __all__ = [
     "Replay",
     "ReplayItem",
     "ReplayLane",
+    "ReplayPack",
     "Rollup",
     "RollupFailure",
     "RouteRevision",

@@ -136,6 +136,28 @@ class ReplayLane(models.Model):
         return f"{self.total} of {self.replay_id} for {self.subscription_id}"
 
 
+class ReplayPack(models.Model):
+    """The next so many items of a replay in the form that they are frozen in: three ids for each, end to end.
+
+    Two hundred thousand rows with their indexes take seconds to write, and their ids a fraction of one. Packs are made
+    into items soon after, and before that by whoever has to know them; see services.replay_packs.
+    """
+
+    id = models.BigAutoField(primary_key=True)  # rises within a replay: the oldest events come first
+    replay = models.ForeignKey(Replay, on_delete=models.CASCADE, related_name="packs", db_index=False)
+    items = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            # Serves "which pack is next?"
+            models.Index(fields=["replay", "id"], name="replay_pack_next_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"items of {self.replay_id}"
+
+
 class ItemState(models.TextChoices):
     WAITING = "waiting", "Waiting"
     ADMITTED = "admitted", "Admitted"  # its delivery is pending again
@@ -148,8 +170,8 @@ class ItemState(models.TextChoices):
 class ReplayItem(models.Model):
     """One event owed to one subscription. In its lane its number rises with the event's id: the oldest come first.
 
-    No constraint on what it names: items are written two hundred thousand at once, by one statement that has just
-    read those rows, and four checks for each would be most of its time. Retention drops items after what they name.
+    No constraint on what it names: two hundred thousand are written soon after one another, of rows that were just
+    read, and four checks for each would be most of that time. Retention drops items after what they name.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -200,6 +222,12 @@ class ReplayItem(models.Model):
                 fields=["subscription"],
                 name="replay_item_under_way_idx",
                 condition=models.Q(state="admitted"),
+            ),
+            # Serves a delivery's timeline: which replays have sent it?
+            models.Index(
+                fields=["delivery"],
+                name="replay_item_sent_idx",
+                condition=models.Q(settled_at__isnull=False),
             ),
             # Serves the throughput of the last minute.
             models.Index(

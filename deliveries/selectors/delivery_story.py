@@ -7,7 +7,16 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from deliveries.models import Attempt, Delivery, DeliveryBody, DeliveryState, Exchange, SubscriptionSecret
+from deliveries.models import (
+    Attempt,
+    Delivery,
+    DeliveryBody,
+    DeliveryState,
+    Exchange,
+    ReplayItem,
+    SubscriptionSecret,
+)
+from deliveries.models.replay import ItemState
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry, EventBody
 
@@ -57,6 +66,14 @@ def replays_of(delivery_id: UUID) -> list[tuple[datetime, str]]:
         object_kind="delivery", object_id=public_id("delivery", delivery_id), verb="replay"
     )
     return list(acts.order_by("-pk").values_list("at", "actor")[:MOST_ATTEMPTS])
+
+
+def sent_by_replays(delivery_id: UUID) -> list[ReplayItem]:
+    """What replays of many have sent of it, each with its replay; the newest first."""
+    items = ReplayItem.objects.filter(
+        delivery_id=delivery_id, settled_at__isnull=False, state__in=[ItemState.DELIVERED, ItemState.FAILED]
+    )
+    return list(items.select_related("replay").order_by("-settled_at", "-pk")[:MOST_ATTEMPTS])
 
 
 def newest_secret_at(subscription_id: UUID) -> datetime | None:

@@ -116,6 +116,7 @@ def _rows(to: UUID, events: QuerySet[Event], ranks: bool) -> QuerySet[Any, Any]:
         "event_type",
         Value("", output_field=CharField()),
         Value(None, output_field=PositiveSmallIntegerField()),
+        Value(None, output_field=CharField()),  # nothing leaves it out
     )
     entity = ("source_id", "entity", "entity_version") if ranks else ()
     return events.values_list("pk", *nothing, *entity)

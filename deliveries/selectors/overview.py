@@ -17,12 +17,11 @@ from deliveries.models import (
     Lane,
     Notice,
     Replay,
-    ReplayItem,
     Severity,
     Subscription,
 )
 from deliveries.models.dead_letter import IssueState
-from deliveries.models.replay import ItemState, ReplayState
+from deliveries.models.replay import ReplayState
 from deliveries.services.depths import Waiting, waiting
 from deliveries.services.folding import folded_until
 from webhooks.ids import first_id_at, public_id
@@ -262,13 +261,7 @@ def _strip(
 
 def _replays() -> list[Running]:
     running = Replay.objects.filter(state__in=[ReplayState.RUNNING, ReplayState.PAUSED]).order_by("-pk")
-    rows = list(running[:REPLAYS])
-    items = ReplayItem.objects.filter(replay_id__in=[row.pk for row in rows]).order_by()
-    waits = Q(state__in=[ItemState.WAITING, ItemState.ADMITTED])
-    counted = items.values("replay_id").annotate(total=Count("pk"), open=Count("pk", filter=waits))
-    found = {row["replay_id"]: (row["total"], row["open"]) for row in counted}
-    told = [(row, *found.get(row.pk, (0, 0))) for row in rows]
-    return [Running(replay=row, done=total - still, total=total) for row, total, still in told]
+    return [Running(replay=row, done=row.done + row.returned, total=row.total) for row in running[:REPLAYS]]
 
 
 def _notices(now: datetime) -> list[Notice]:

@@ -1,15 +1,15 @@
 """Counts what a replay would send, by error, type and subscription, and what it would leave out. It changes nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, CharField, Count, Q, Value, When
+from django.db.models import Q
 
 from deliveries.deciders.delivery_query import Status
 from deliveries.deciders.replay_choice import Choice
@@ -17,12 +17,24 @@ from deliveries.models import Circuit, DeadLetter, Delivery, Hold, Subscription
 
 from . import delivery_pages
 from .delivery_filters import filters_of
-from .replay_set import COLUMNS, Statement, any_of, asked_for, left_out, statement
+from .replay_set import COLUMNS, Statement, statement
 
 MOST_TYPES: Final = 8  # shown; the rest is told as one number
 SAMPLED: Final = 3  # first and last rows
 NOT_ASKED: Final = (Status.DELIVERED, Status.DISCARDED, Status.SUPERSEDED)
 OWED: Final = (Status.HELD, Status.PENDING, Status.RETRYING)
+
+
+class Group(NamedTuple):
+    """How many of those that fit are alike; `why` they are left out, or None where they would be sent."""
+
+    why: str | None
+    outcome: str
+    status: int | None
+    subscription: UUID
+    event_type: str
+    is_made: bool  # whether there is a delivery, or one has to be made
+    number: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +94,7 @@ class Estimate:
 def estimate(choice: Choice, now: datetime) -> Estimate:
     """`choice` should be frozen, or the parts may not add up. Raises never_attempted.TooMany."""
     found = statement(choice, now)
-    sums = _sums(choice, found, now)
+    sums = _sums(choice, _groups(found) if found else [], now)
     if found is None or not sums.count:
         return sums
     first, last = _ends(found)
@@ -90,9 +102,9 @@ def estimate(choice: Choice, now: datetime) -> Estimate:
     return replace(sums, overtaken=overtaken, first=first, last=last)
 
 
-def summary(choice: Choice, now: datetime) -> dict[str, Any]:
-    """What is kept of the estimate with the replay, as JSON."""
-    sums = _sums(choice, statement(choice, now), now)
+def summary(choice: Choice, groups: Sequence[Group], now: datetime) -> dict[str, Any]:
+    """What is kept of the estimate with the replay, as JSON; `groups` are of what was frozen."""
+    sums = _sums(choice, groups, now)
     return {
         "failures": [[each.outcome, each.status, each.count] for each in sums.failures[:MOST_TYPES]],
         "types": [list(each) for each in sums.types],
@@ -101,20 +113,19 @@ def summary(choice: Choice, now: datetime) -> dict[str, Any]:
     }
 
 
-def _sums(choice: Choice, found: Statement | None, now: datetime) -> Estimate:
-    """All that is counted. Each question reads all that is chosen, so there are few of them."""
-    groups = _groups(found) if found else []
-    count = sum(number for *_, number in groups)
-    reasons = _left_out(choice, now, count - sum(n for *_, has, n in groups if not has))
-    types = _types(groups)
+def _sums(choice: Choice, groups: Sequence[Group], now: datetime) -> Estimate:
+    """All that is counted."""
+    taken = [each for each in groups if each.why is None]
+    count = sum(each.number for each in taken)
+    types = _types(taken)
     return Estimate(
         count=count,
-        missing=sum(number for *_, has_delivery, number in groups if not has_delivery),
-        failures=_failures(groups),
+        missing=sum(each.number for each in taken if not each.is_made),
+        failures=_failures(taken),
         types=types,
         other_types=count - sum(number for _, number in types),
-        subscriptions=_subscriptions(groups),
-        left_out=reasons,
+        subscriptions=_subscriptions(taken),
+        left_out=_left_out(choice, groups, now),
     )
 
 
@@ -130,29 +141,41 @@ def _rows(found: Statement, question: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def _groups(found: Statement) -> list[tuple[Any, ...]]:
-    by = "last_outcome, last_status, subscription_id, event_type, delivery_id IS NOT NULL"
-    return _rows(found, f"SELECT {by}, count(*) FROM chosen GROUP BY {by}")  # noqa: S608 (names of our own)
+GROUPS: Final = (
+    "SELECT why, last_outcome, last_status, subscription_id, event_type, delivery_id IS NOT NULL, count(*)"
+    " FROM told GROUP BY 1, 2, 3, 4, 5, 6"
+)
 
 
-def _failures(groups: Sequence[tuple[Any, ...]]) -> list[Failure]:
+def group_of(row: Sequence[Any]) -> Group:
+    """One row that GROUPS tells."""
+    why, outcome, status, subscription, event_type, is_made, number = row
+    return Group(why, outcome, status, _uuid(subscription), event_type, bool(is_made), number)
+
+
+def _groups(found: Statement) -> list[Group]:
+    """Each question reads all that fits, so this one asks for all that can be counted at once."""
+    return [group_of(row) for row in _rows(found, GROUPS)]
+
+
+def _failures(groups: Sequence[Group]) -> list[Failure]:
     totals: Counter[tuple[str, int | None]] = Counter()
-    for outcome, status, _, _, _, number in groups:
-        totals[outcome, status] += number
+    for each in groups:
+        totals[each.outcome, each.status] += each.number
     return [Failure(outcome=o, status=s, count=number) for (o, s), number in totals.most_common()]
 
 
-def _types(groups: Sequence[tuple[Any, ...]]) -> list[tuple[str, int]]:
+def _types(groups: Sequence[Group]) -> list[tuple[str, int]]:
     totals: Counter[str] = Counter()
-    for _, _, _, name, _, number in groups:
-        totals[str(name)] += int(number)
+    for each in groups:
+        totals[each.event_type] += each.number
     return sorted(totals.items(), key=lambda each: (-each[1], each[0]))[:MOST_TYPES]
 
 
-def _subscriptions(groups: Sequence[tuple[Any, ...]]) -> list[To]:
+def _subscriptions(groups: Sequence[Group]) -> list[To]:
     totals: Counter[UUID] = Counter()
-    for _, _, subscription, _, _, number in groups:
-        totals[_uuid(subscription)] += number
+    for each in groups:
+        totals[each.subscription] += each.number
     rows = Subscription.objects.filter(pk__in=totals).values_list(
         "pk", "name", "rate_per_s", "lane__hold", "lane__circuit"
     )
@@ -206,32 +229,17 @@ def _overtaken(choice: Choice, now: datetime) -> int:
 # -- what is left out ---------------------------------------------------------------------------------
 
 
-def _left_out(choice: Choice, now: datetime, taken: int) -> list[LeftOut]:
+def _left_out(choice: Choice, groups: Sequence[Group], now: datetime) -> list[LeftOut]:
     """Those that fit and cannot be acted on, by the first reason; and those that no one asked for by their state."""
-    told = [LeftOut(reason=reason, count=number) for reason, number in _kept_back(choice, now, taken).items()]
-    if choice.newest_only and not choice.is_discard and (older := _overtaken_by_choice(choice, now)):
-        told.append(LeftOut(reason="overtaken", count=older))
+    reasons: Counter[str] = Counter()
+    for each in groups:
+        if each.why is not None:
+            reasons[each.why] += each.number
+    told = [LeftOut(reason=reason, count=number) for reason, number in reasons.items()]
     told += _by_state(choice, now)
     if since := _delivered_since(choice, now):
         told.append(since)
     return [each for each in told if each.count]
-
-
-def _kept_back(choice: Choice, now: datetime, taken: int) -> Mapping[str, int]:
-    reasons = left_out(choice)
-    asked = asked_for(choice, now)
-    if not choice.newest_only and asked.count() == taken:
-        return {}
-    first = Case(
-        *(When(Q(condition), then=Value(name)) for name, condition in reasons.items()),
-        output_field=CharField(),
-    )
-    kept = asked.filter(any_of(list(reasons.values()))).annotate(why=first).order_by()
-    return dict(kept.values_list("why").annotate(Count("pk")))
-
-
-def _overtaken_by_choice(choice: Choice, now: datetime) -> int:
-    return _overtaken(replace(choice, newest_only=False), now)
 
 
 def _by_state(choice: Choice, now: datetime) -> list[LeftOut]:

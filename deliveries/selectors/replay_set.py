@@ -1,18 +1,16 @@
 """Says what a replay would take in, as one statement: the preview counts it, the start freezes it.
 
-So what was previewed is what is sent. What is left out is told by the same conditions, one by one. It changes nothing.
+So what was previewed is what is sent. What fits and is left out is in it too, each with the first reason that holds, so
+that one pass tells both. It changes nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Case, CharField, Exists, Q, QuerySet, Value, When
 
 from deliveries.deciders.replay_choice import Choice
 from deliveries.models import Delivery, Hold, Lane, Subscription
@@ -24,17 +22,20 @@ from .never_attempted import never_attempted
 COLUMNS: Final = ("event_id", "subscription_id", "delivery_id", "event_type", "last_outcome", "last_status")
 _FIELDS: Final = ("event_id", "subscription_id", "id", "event_type", "last_outcome", "last_status")
 _ENTITY: Final = ("source_id", "event__entity", "event__entity_version")
-_NEWEST: Final = """,
+_RANKED: Final = """,
 ranked AS (SELECT *, row_number() OVER (
     PARTITION BY subscription_id, source_id, CASE WHEN entity = '' THEN CAST(event_id AS text) ELSE '=' || entity END
-    ORDER BY COALESCE(entity_version, 0) DESC, event_id DESC) AS place FROM found)"""
+    ORDER BY COALESCE(entity_version, 0) DESC, event_id DESC) AS place FROM found WHERE why IS NULL)"""
 
 Condition = Q | Exists
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Statement:
-    """`WITH chosen AS (…)`, to be followed by what is asked of it; its columns are COLUMNS."""
+    """`WITH … told AS (…), chosen AS (…)`, to be followed by what is asked of it.
+
+    `chosen` is what would be sent; its columns are COLUMNS. `told` is all that fits, with `why` it is left out.
+    """
 
     sql: str
     values: tuple[Any, ...]
@@ -54,25 +55,27 @@ def statement(choice: Choice, now: datetime, *, overtaken: bool = False) -> Stat
         values += given
     if not parts:
         return None
-    names = [*COLUMNS, *(("source_id", "entity", "entity_version") if ranks else ())]
+    names = [*COLUMNS, "why", *(("source_id", "entity", "entity_version") if ranks else ())]
     found = f"WITH found({', '.join(names)}) AS ({' UNION ALL '.join(parts)})"
-    source = f"ranked WHERE place {'>' if overtaken else '='} 1" if ranks else "found"
-    chosen = f", chosen AS (SELECT {', '.join(COLUMNS)} FROM {source})"  # noqa: S608 (names of our own)
-    return Statement(sql=found + (_NEWEST if ranks else "") + chosen, values=tuple(values))
+    columns = ", ".join(COLUMNS)
+    told = f"SELECT {columns}, why FROM found"  # noqa: S608 (names of our own, here and below)
+    if overtaken:
+        told = f"SELECT {columns}, CASE WHEN place = 1 THEN 'newest' END AS why FROM ranked"  # noqa: S608
+    elif ranks:
+        ranked = f"SELECT {columns}, CASE WHEN place > 1 THEN 'overtaken' END AS why FROM ranked"  # noqa: S608
+        told = f"{ranked} UNION ALL {told} WHERE why IS NOT NULL"
+    chosen = f", told AS ({told}), chosen AS (SELECT {columns} FROM told WHERE why IS NULL)"  # noqa: S608
+    return Statement(sql=found + (_RANKED if ranks else "") + chosen, values=tuple(values))
 
 
 def _parts(choice: Choice, now: datetime, ranks: bool) -> list[QuerySet[Any, Any]]:
-    fields = (*_FIELDS, *(_ENTITY if ranks else ()))
-    parts: list[QuerySet[Any, Any]] = [takeable(choice, now).values_list(*fields)]
+    fields = (*_FIELDS, "why", *(_ENTITY if ranks else ()))
+    reasons = [When(Q(condition), then=Value(name)) for name, condition in left_out(choice).items()]
+    fitting = asked_for(choice, now).annotate(why=Case(*reasons, output_field=CharField()))
+    parts: list[QuerySet[Any, Any]] = [fitting.values_list(*fields)]
     if choice.takes_missing:
         parts += never_attempted(choice, now, ranks=ranks)
     return parts
-
-
-def takeable(choice: Choice, now: datetime) -> QuerySet[Delivery]:
-    """The deliveries that fit, and that nothing keeps from being acted on."""
-    kept = [~Q(condition) for condition in left_out(choice).values()]
-    return asked_for(choice, now).filter(*kept)
 
 
 def asked_for(choice: Choice, now: datetime) -> QuerySet[Delivery]:
@@ -96,10 +99,6 @@ def left_out(choice: Choice) -> dict[str, Condition]:
         reasons["outdated"] = Q(subscription_id__in=latest) & is_outdated()
     reasons["empty"] = ~has_body()
     return reasons
-
-
-def any_of(reasons: Sequence[Condition]) -> Q:
-    return reduce(or_, (Q(reason) for reason in reasons))
 
 
 def _lanes(**options: Any) -> list[UUID]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from deliveries.models import Delivery, DeliveryState, Replay, ReplayItem, ReplayLane
 from deliveries.models.replay import ItemState, ReplayState, Verb
 
-from . import replay_counts
+from . import replay_counts, replay_packs
 from .lanes import hold_lanes, wake_sleeping
 from .rearming import resolve_dead_letters
 from .telling import tell_settled
@@ -28,7 +28,7 @@ def unfinished() -> list[UUID]:
 def carry_out(replay_id: UUID, *, budget_s: float = BUDGET_S) -> bool:
     """Goes on until all is discarded, somebody pauses it or the time is over; says whether anything is left."""
     deadline = monotonic() + budget_s
-    while _discard_some(replay_id):
+    while _discard_some(replay_id) or replay_packs.unpack(replays=[replay_id], most=1):
         if monotonic() > deadline:
             return True
     return False
@@ -70,8 +70,10 @@ def _discard_some(replay_id: UUID) -> bool:
 
 
 def _next(replay_id: UUID) -> list[tuple[int, UUID | None, UUID]]:
-    """The oldest that wait, lane by lane, as their index has them."""
-    for lane in ReplayLane.objects.filter(replay_id=replay_id, is_done=False).order_by("pk"):
+    """The oldest that wait, lane by lane, as their index has them. Nothing where they are still to be made."""
+    lanes = list(ReplayLane.objects.filter(replay_id=replay_id, is_done=False).order_by("pk"))
+    packed = replay_packs.packed([replay_id])
+    for lane in lanes:
         waiting = ReplayItem.objects.filter(
             replay_id=replay_id,
             subscription_id=lane.subscription_id,
@@ -81,5 +83,6 @@ def _next(replay_id: UUID) -> list[tuple[int, UUID | None, UUID]]:
         found = list(waiting.order_by("pk").values_list("pk", "delivery_id", "subscription_id")[:BATCH])
         if found:
             return [(item, delivery, to) for item, delivery, to in found]
-        ReplayLane.objects.filter(pk=lane.pk).update(is_done=True)
+        if not packed:
+            ReplayLane.objects.filter(pk=lane.pk).update(is_done=True)
     return []

@@ -18,6 +18,7 @@ from deliveries.models import Delivery, DeliveryState, Hold, Lane
 from webhooks import story
 from webhooks.services import audit
 
+from . import replay_packs
 from .lanes import hold_lanes, ring_on_commit, wake_sleeping
 from .rearming import has_body, is_outdated, rearm, resolve_dead_letters
 from .replay_counts import drop_from_replays
@@ -52,6 +53,7 @@ def replay_delivery(
     if found is None:
         return _missing()
     lane_id, before, event_id, trace_id = found
+    replay_packs.unpack_what_names(lane_id, event_id)
     now = timezone.now()
     with transaction.atomic():
         hold_lanes(connection, [lane_id])
@@ -91,6 +93,7 @@ def _let_rest(
     if found is None:
         return _missing()
     lane_id, before, event_id, trace_id = found
+    replay_packs.unpack_what_names(lane_id, event_id)
     now = timezone.now()
     with transaction.atomic():
         hold_lanes(connection, [lane_id])

@@ -1,29 +1,33 @@
 """Starts a replay over a frozen set. It never sends: dispatchers do.
 
-The set that a person saw is the set that is sent: a start that would freeze another number starts nothing.
+The set that a person saw is the set that is sent: a start that would freeze another number starts nothing. It is frozen
+as packs of ids, since rows for two hundred thousand items take seconds to write; a small set's are made at once.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from deliveries.deciders.delivery_address import to_params
 from deliveries.deciders.replay_choice import Choice, options_of
-from deliveries.models import Replay
+from deliveries.models import Replay, ReplayLane
 from deliveries.models.replay import Verb
-from deliveries.selectors.replay_estimate import count, summary
-from deliveries.selectors.replay_set import statement
+from deliveries.selectors.replay_estimate import summary
 from webhooks.ids import uuid7
 from webhooks.services import audit
 
+from . import replay_packs
 from .lanes import ring_on_commit
+from .replay_freeze import MOST_ITEMS, freeze
 from .replay_terms import HIGHEST_RATE_PER_S, UNDER_WAY, Answer, Verdict, above, limit_of, rate_bounds, stir
 
-MOST_ITEMS = 200_000  # frozen by one statement
+MADE_AT_ONCE = 2_000  # items of a small set are made while the person waits
+START_LOCK = 7_309_241  # has those who start replays go one after the other; no other lock has this number
 TYPED_ABOVE = 100  # a person types the number of what is more
 
 
@@ -50,20 +54,23 @@ def start(
     digest = asked.digest()
     if (same := running_already(digest=digest, actor=actor)) is not None:
         return _running(same)
-    told = summary(order.choice, now)
+    replay_packs.unpack()  # what others have chosen shows among the items alone
     try:
         with transaction.atomic():
-            replay = _freeze(order, digest, told, actor, user, now)
+            _wait_for_others()
+            replay = _freeze(order, digest, actor, user, now)
             if replay.verb == Verb.REPLAY:
                 stir(replay.pk, now)
             ring_on_commit()
-    except (_Other, IntegrityError) as other:
+    except _Other as other:
         # Of two clicks the second waited for the first, and then found its items taken.
         if (same := running_already(digest=digest, actor=actor)) is not None:
             return _running(same)
-        return _changed(order.seen, other.frozen if isinstance(other, _Other) else count(order.choice, now))
+        return _changed(order.seen, other.frozen)
     except _TooFast as limit:
         return Verdict(answer=Answer.REFUSED, sentence=str(limit))
+    if replay.total <= MADE_AT_ONCE:
+        replay_packs.unpack(replays=[replay.pk])
     return Verdict(answer=Answer.DONE, sentence=_promise(replay), replay_id=replay.pk)
 
 
@@ -82,22 +89,22 @@ class _TooFast(Exception):  # noqa: N818
     pass
 
 
-_IN_MEMORY = "SET LOCAL work_mem = '64MB'"  # two hundred thousand rows are sorted
-# In the order of the index that keeps replays apart, and without asking it twice: what another replay has taken
-# meanwhile is an error, which ends this one (measured: two thirds of the time).
-_FREEZE = """INSERT INTO deliveries_replayitem (replay_id, event_id, subscription_id, delivery_id, state, note)
-{chosen} SELECT {replay}, event_id, subscription_id, delivery_id, 'waiting', '' FROM chosen
-ORDER BY event_id, subscription_id"""
-_LANES = """INSERT INTO deliveries_replaylane (replay_id, subscription_id, total, read_to, is_proved, is_done)
-SELECT replay_id, subscription_id, count(*), 0, false, false FROM deliveries_replayitem
-WHERE replay_id = %s AND state = 'waiting' GROUP BY replay_id, subscription_id"""
+def _wait_for_others() -> None:
+    """Of two who start at once, the second sees what the first has chosen. SQLite has one writer anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
+    replay_packs.unpack()
 
 
-def _freeze(
-    order: Order, digest: str, summary: dict[str, object], actor: str, user: User | None, now: datetime
-) -> Replay:
+def _freeze(order: Order, digest: str, actor: str, user: User | None, now: datetime) -> Replay:
     key = uuid7()
-    frozen = _insert_items(key, order.choice, now)
+    groups = freeze(key, order.choice, now)
+    lanes: Counter[UUID] = Counter()
+    for each in groups:
+        if each.why is None:
+            lanes[each.subscription] += each.number
+    frozen = lanes.total()
     if frozen != order.seen:
         raise _Other(frozen)
     choice = order.choice
@@ -112,15 +119,16 @@ def _freeze(
         newest_only=choice.newest_only,
         leaves_out_held=choice.leaves_out_held,
         asked=digest,
-        summary=summary,
+        summary=summary(choice, groups, now),
         rate_per_s=order.rate_per_s,
         sends_one_first=order.sends_one_first,
         stops_itself=order.stops_itself,
         total=frozen,
         created_at=now,
     )
-    with connection.cursor() as cursor:
-        cursor.execute(_LANES, [_key(key)])
+    ReplayLane.objects.bulk_create(
+        ReplayLane(replay=replay, subscription_id=lane, total=number) for lane, number in lanes.items()
+    )
     _check_rate(replay, order)
     audit.record(
         actor=actor,
@@ -138,25 +146,6 @@ def _freeze(
         },
     )
     return replay
-
-
-def _insert_items(key: UUID, choice: Choice, now: datetime) -> int:
-    """How many. Raises IntegrityError where another replay has just taken one of them."""
-    found = statement(choice, now)
-    if found is None:
-        return 0
-    mark = "CAST(%s AS uuid)" if connection.vendor == "postgresql" else "%s"
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(_IN_MEMORY)
-        cursor.execute(
-            _FREEZE.format(chosen=found.sql, replay=mark).replace("\n", " "), [*found.values, _key(key)]
-        )
-        return int(cursor.rowcount)
-
-
-def _key(key: UUID) -> str:
-    return key.hex
 
 
 def _check_rate(replay: Replay, order: Order) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.db.models import F
+
 from deliveries.models import Lane, ReplayLane
 from deliveries.models.replay import ReplayState
 
@@ -52,7 +54,7 @@ def stir(replay_id: UUID, now: datetime) -> None:
     """Has the owners of its lanes read their orders again, and wakes the lanes that sleep."""
     parts = ReplayLane.objects.filter(replay_id=replay_id, is_done=False)
     lanes = list(parts.order_by("subscription_id").values_list("subscription_id", flat=True))
-    locked = Lane.objects.select_for_update(no_key=True).filter(pk__in=lanes).order_by("pk")
-    for lane in locked.only("revision"):
-        Lane.objects.filter(pk=lane.pk).update(revision=lane.revision + 1)
+    # Locked in id order first, as everybody locks them.
+    list(Lane.objects.select_for_update(no_key=True).filter(pk__in=lanes).order_by("pk").values_list("pk"))
+    Lane.objects.filter(pk__in=lanes).update(revision=F("revision") + 1)
     wake_sleeping(lanes, now)

@@ -12,16 +12,17 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from deliveries.models import Replay, ReplayItem
+from deliveries.models import Replay, ReplayItem, ReplayPack
 from deliveries.models.replay import ItemState, ReplayState, Verb
 from deliveries.selectors.replay_estimate import Estimate, estimate
 from deliveries.selectors.replay_progress import Progress, progress
 from webhooks.services import audit
 from webhooks.services.versions import Seen, check_seen
 
-from . import replay_counts
+from . import replay_counts, replay_packs
 from .lanes import ring_on_commit
-from .replay_start import MOST_ITEMS, TYPED_ABOVE, Order, running_already, start
+from .replay_freeze import MOST_ITEMS
+from .replay_start import TYPED_ABOVE, Order, running_already, start
 from .replay_terms import HIGHEST_RATE_PER_S, UNDER_WAY, Answer, Verdict, above, limit_of, rate_bounds, stir
 
 __all__ = [
@@ -111,7 +112,8 @@ def version_of(replay: Replay) -> str:
 def cut_short() -> list[UUID]:
     """Cancelled replays that have not given back everything, since somebody was killed meanwhile."""
     waiting = ReplayItem.objects.filter(state=ItemState.WAITING, replay_id=OuterRef("pk"))
-    cancelled = Replay.objects.filter(Exists(waiting), state=ReplayState.CANCELLED)
+    packed = ReplayPack.objects.filter(replay_id=OuterRef("pk"))
+    cancelled = Replay.objects.filter(Exists(waiting) | Exists(packed), state=ReplayState.CANCELLED)
     return list(cancelled.values_list("pk", flat=True))
 
 
@@ -123,13 +125,18 @@ def return_waiting(replay_id: UUID) -> int:
             replay = replay_counts.lock([replay_id])[replay_id]
             if replay.state != ReplayState.CANCELLED:
                 return given
-            waiting = ReplayItem.objects.filter(replay_id=replay_id, state=ItemState.WAITING)
-            ids = list(waiting.values_list("pk", flat=True)[:RETURNED_AT_ONCE])
-            if not ids:
+            number = replay_packs.drop_next(replay_id) or _drop_waiting(replay_id)
+            if not number:
                 return given
-            ReplayItem.objects.filter(pk__in=ids).delete()
-            Replay.objects.filter(pk=replay_id).update(returned=replay.returned + len(ids))
-            given += len(ids)
+            Replay.objects.filter(pk=replay_id).update(returned=replay.returned + number)
+            given += number
+
+
+def _drop_waiting(replay_id: UUID) -> int:
+    waiting = ReplayItem.objects.filter(replay_id=replay_id, state=ItemState.WAITING)
+    ids = list(waiting.values_list("pk", flat=True)[:RETURNED_AT_ONCE])
+    ReplayItem.objects.filter(pk__in=ids).delete()
+    return len(ids)
 
 
 class _Late(Exception):  # noqa: N818

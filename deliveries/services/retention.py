@@ -34,7 +34,7 @@ from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventKey, EventState, ReceiptRollup, Refusal
 from webhooks.services import kept_answers
 
-from . import replays
+from . import replay_packs, replays
 from .rearming import ACTIVE
 
 BATCH = 500  # rows in one transaction: well under 50 ms, so that SQLite's other writers don't wait
@@ -100,6 +100,7 @@ def _drop_rollups(now: datetime, deadline: float) -> int:
 def _drop(step: Callable[[], QuerySet[Any]], deadline: float, *, order: str = "pk") -> int:
     dropped = 0
     while monotonic() < deadline:
+        replay_packs.unpack()  # what replays have chosen, and want kept, shows among their items alone
         ids = list(step().order_by(order).values_list("pk", flat=True)[:BATCH])
         if ids:
             with transaction.atomic():
