@@ -116,6 +116,7 @@ def _freeze(
         rate_per_s=order.rate_per_s,
         sends_one_first=order.sends_one_first,
         stops_itself=order.stops_itself,
+        wave=0 if choice.sends_parents_first else None,
         total=frozen,
         created_at=now,
     )
