@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import monotonic
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from webhooks.deciders.wording import storable
 from webhooks.ids import public_id
 from webhooks.models import Event, EventBody, EventState
 
-from . import cascades, counting
+from . import cascades, counting, telling
 from .owed import Arrived, Owed, insert
 from .routes import Routes
 from .seats import Holding, SeatLost, fence
@@ -102,6 +103,9 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
     _tell(whole, matches, now)
+    for each in placed.places:
+        if each.why:
+            telling.quarantined(each.event_id, each.trace_id, each.why, depth=each.depth)
     return Routed(
         lanes=frozenset(lanes),
         events=len(whole) + len(held),
@@ -150,6 +154,8 @@ def _set_aside(holding: Holding, event: Arrived) -> None:
                 },
             )
             notify(kind="event-quarantined", object_kind="event", object_id=event.id, text=text)
+            # A place that was found just now has gone with its transaction, so this is the event's own trace.
+            transaction.on_commit(partial(telling.quarantined, event.id, event.trace_id, Why.UNROUTABLE))
 
 
 def _alone() -> bool:
