@@ -24,6 +24,7 @@ USUAL = (
     "parked",
     "scrape",
     "cascade",
+    "causality",
     "pages",
 )
 ONCE = ("simulate", "verify")  # use no database
