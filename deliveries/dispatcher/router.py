@@ -90,19 +90,20 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         if not waiting:
             return NOTHING
         placed = cascades.place(waiting, now)
-        going = [event for event in waiting if event.id not in placed.held]
+        kept = placed.held()
+        going = [event for event in waiting if event.id not in kept]
         # Read after the events: who subscribed before an event came must not miss it.
         matches = _matches(going, routes.current())
         whole, owed = _batch([event for event in going if event.id in matches], matches)
         hold_lanes(connection, {each.subscription_id for each in owed})
         insert(owed, now)
         cascades.write(placed, [each.id for each in whole], now)
-        held = [each for each in waiting if each.id in placed.held]
+        held = [each for each in waiting if each.id in kept]
         counting.add(EventTotal, Counter((each.source_id, EventState.QUARANTINED.value) for each in held))
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
-    _tell(whole, matches, now)
+    _tell(whole, matches, placed.traces(), now)
     for each in placed.places:
         if each.why:
             telling.quarantined(each.event_id, each.trace_id, each.why, depth=each.depth)
@@ -255,12 +256,15 @@ def _batch(
     return ([widest] if len(missing) <= DELIVERIES else []), missing[:DELIVERIES]
 
 
-def _tell(events: Collection[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:
+def _tell(
+    events: Collection[Arrived],
+    matches: Mapping[UUID, list[Owed]],
+    traces: Mapping[UUID, UUID],
+    now: datetime,
+) -> None:
+    """`traces` are of those that have had the trace of what caused them since a moment ago."""
     if not events or not (story.is_told() or spans.is_on()):
         return
-    caused = [event.id for event in events if event.cause_id]
-    # Those have the trace of what caused them since a moment ago.
-    traces = dict(Event.objects.filter(pk__in=caused).values_list("pk", "trace_id")) if caused else {}
     for event in events:
         owed = len(matches[event.id])
         story.tell(
