@@ -25,6 +25,7 @@ USUAL = (
     "seeing",
     "scrape",
     "cascade",
+    "causality",
     "pages",
 )
 ONCE = ("simulate", "verify")  # use no database

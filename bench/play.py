@@ -18,6 +18,7 @@ from django.core.management import call_command  # noqa: E402
 from bench import (  # noqa: E402
     api,
     cascade,
+    causality,
     contain,
     deliver,
     fanout,
@@ -45,6 +46,7 @@ BENCHES = {
     "memory": memory.run,
     "contain": contain.run,
     "cascade": cascade.run,
+    "causality": causality.run,
     "pages": pages.run,
     "parked": parked.run,
     "scrape": scrape.run,

@@ -60,6 +60,20 @@ class TestDryRun:
         assert nothing_was_made()
         assert Delivery.objects.filter(state="dead").count() == 5
 
+    def test_a_branch_of_a_cascade_is_named_by_its_node_and_sent_parents_first(self, caller: Caller) -> None:
+        to, root = make.subscription(), make.event(state="routed")
+        [parent] = dead(to, of=root)
+        dead(to, of=make.event(state="routed", trace_id=root.trace_id, cause_id=parent.pk, depth=1))
+        dead(to)
+        for node in (public_id("event", root.pk), public_id("delivery", parent.pk)):
+            assert caller.post(HOME, {"dry_run": True, "filter": {"below": node}}).json()["count"] == 2
+        answer = caller.post(HOME, {"dry_run": True, "filter": {"below": "here"}})
+        assert fields(answer) == {"filter": {"below": ["This is no id of an event or a delivery."]}}
+        assert nothing_was_made()
+        told = ordered(caller, filter={"below": public_id("event", root.pk)})
+        assert (told["total"], told["filter"]["below"]) == (2, root.pk.hex)
+        assert Replay.objects.get().wave == 0
+
     def test_it_says_what_is_left_out_and_why(self, caller: Caller) -> None:
         to = make.subscription()
         dead(to, 2)

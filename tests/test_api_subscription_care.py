@@ -7,7 +7,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deliveries.models import CircuitChange, DepthSample, Hold, Lane, Subscription, SubscriptionSecret
+from deliveries.models import (
+    Cascade,
+    CircuitChange,
+    DepthSample,
+    Hold,
+    Lane,
+    Subscription,
+    SubscriptionSecret,
+)
 from deliveries.services.subscriptions import rotate_secret
 from tests import make
 from tests.answers import fields, sentence
@@ -155,6 +163,42 @@ def test_its_health_asks_as_much_after_many_hours(caller: Caller) -> None:
             caller.get(home(to, "/health?span=30d"))
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_what_waits_behind_it_is_told_while_it_is_in_trouble_and_only_then(caller: Caller) -> None:
+    to, hour = make.subscription(), make.now().replace(microsecond=0) - timedelta(hours=1)
+    shop, billing = make.source("shop"), make.source("billing")
+    first = make.event(source=billing, type="order.placed", state="routed")
+    make.delivery(to, first, created_at=hour)
+    for _ in range(2):
+        make.delivery(to, make.event(source=shop, state="routed"))
+    Cascade.objects.create(trace_id=first.trace_id, root=first, events=2)
+    assert caller.get(home(to, "/health")).json()["blast_radius"] is None
+    Lane.objects.filter(pk=to.pk).update(circuit="open", circuit_since=make.now())
+    told = caller.get(home(to, "/health")).json()["blast_radius"]
+    assert datetime.fromisoformat(told.pop("oldest_at")) == hour
+    assert told == {
+        "parked": 3,
+        "is_more": False,
+        "sources": [{"source": "shop", "count": 2}, {"source": "billing", "count": 1}],
+        "cascades": [{"trace_id": first.trace_id.hex, "event_type": "order.placed", "count": 1}],
+    }
+    Lane.objects.filter(pk=to.pk).update(circuit="closed", hold=Hold.PAUSED)
+    assert caller.get(home(to, "/health")).json()["blast_radius"]["parked"] == 3
+
+
+def test_to_a_subscriber_no_cascade_is_told_since_its_first_event_may_have_been_anothers() -> None:
+    to, first = make.subscription(), make.event(type="order.placed", state="routed")
+    make.delivery(to, first)
+    Cascade.objects.create(trace_id=first.trace_id, root=first, events=2)
+    Lane.objects.filter(pk=to.pk).update(hold=Hold.PAUSED)
+    answer = with_key("subscriber", subscriber=to.subscriber).get(home(to, "/health"))
+    assert (answer.json()["blast_radius"]["parked"], answer.json()["blast_radius"]["cascades"]) == (1, None)
+    assert "order.placed" not in answer.content.decode()
+    assert (
+        with_key("subscriber", subscriber=make.subscriber("other")).get(home(to, "/health")).status_code
+        == 404
+    )
 
 
 # -- secrets --------------------------------------------------------------------------------------------

@@ -243,7 +243,25 @@ def test_a_replay_from_a_node_is_frozen_parents_first(chief: Client) -> None:
         )
     said = {"until": int(make.now().timestamp() * 1000), "seen": "4", "reason": "mended", "rate": ""}
     address = f"/admin/deliveries/replay/prepare/?below={public_id('event', made.root_id)}&status=dead"
+    assert "Parents first: each event waits until all that lie above it" in text(chief.get(address))
     assert chief.post(address, said).status_code == 302
     items = ReplayItem.objects.order_by("pk").values_list("event__depth", flat=True)
     assert list(items) == [0, 1, 1, 1]
-    assert Replay.objects.get().criteria["below"] == [made.root_id.hex]
+    replay = Replay.objects.get()
+    assert (replay.criteria["below"], replay.wave) == ([made.root_id.hex], 0)
+    assert "Order parents first" in text(chief.get(f"/admin/deliveries/replay/{replay.pk}/"))
+
+
+def test_all_below_a_node_is_taken_in_where_it_is_asked_for(chief: Client) -> None:
+    made = cascade(3, make.subscription(), died=1)
+    narrow = chief.get(
+        "/admin/deliveries/replay/prepare/", {"below": public_id("event", made.root_id), "status": "dead"}
+    )
+    assert "only what is dead is taken in" in text(narrow)
+    whole = chief.get(narrow.context["branch"])
+    assert (narrow.context["found"].count, whole.context["found"].count) == (1, 4)
+    assert "what was delivered, too" in text(whole)
+    back = chief.get(whole.context["branch"])
+    assert back.context["found"].count == 1
+    elsewhere = chief.get("/admin/deliveries/replay/prepare/", {"status": "dead"})
+    assert "of the cascade" not in text(elsewhere) and "Oldest first, behind" in text(elsewhere)

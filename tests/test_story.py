@@ -12,7 +12,7 @@ from deliveries.dispatcher import router
 from deliveries.dispatcher.routes import Routes
 from deliveries.models import Delivery, DeliveryState, Lane
 from deliveries.models.replay import Verb
-from deliveries.services import bulk_discards
+from deliveries.services import bulk_discards, quarantine
 from deliveries.services.replay import discard_delivery, replay_delivery
 from deliveries.services.subscriptions import create_subscription
 from hub import logs
@@ -145,6 +145,39 @@ class TestTheLife:
             public_id("event", late.event_id),
             public_id("delivery", late.pk),
         )
+
+    def test_what_a_guard_holds_back_and_a_person_lets_go_is_told(self, capfd: Capture, settings) -> None:
+        settings.HUB_CASCADE_DEPTH = 3
+        cause = make.delivery(make.subscription(), make.event(state="routed", depth=3), state="delivered")
+        kept, dropped = (make.event(cause_id=cause.pk) for _ in range(2))
+        holding = make.seat()
+        router.route(holding=holding, routes=Routes(), now=make.now())
+        assert quarantine.release_event(event_id=kept.pk, actor="ada", reason="meant").is_done
+        assert quarantine.discard_event(event_id=dropped.pk, actor="bob", reason="a loop").is_done
+        assert not quarantine.release_event(event_id=kept.pk, actor="ada", reason="again").is_done
+        router.route(holding=holding, routes=Routes(), now=make.now())
+        found = lines(capfd)
+        told = {
+            event: [line for line in found if line.get("event_id") == public_id("event", event.pk)]
+            for event in (kept, dropped)
+        }
+        assert [line["message"] for line in told[kept]] == ["quarantined", "released", "routed"]
+        assert [line["message"] for line in told[dropped]] == ["quarantined", "discarded"]
+        held, let_go = told[dropped]
+        assert (held["level"], held["why"], held["depth"]) == ("warning", "depth", 4)
+        assert (told[kept][1]["actor"], let_go["actor"]) == ("ada", "bob")
+        traces = {line["trace_id"] for each in told.values() for line in each}
+        assert traces == {cause.event.trace_id.hex}
+
+    def test_an_event_that_could_not_be_routed_is_told_with_that(
+        self, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        event = make.event()
+        monkeypatch.setattr(router, "insert", lambda *_: 1 / 0)
+        router.route(holding=make.seat(), routes=Routes(), now=make.now())
+        [line] = [line for line in lines(capfd) if line.get("message") == "quarantined"]
+        assert (line["event_id"], line["why"]) == (public_id("event", event.pk), "unroutable")
+        assert line["trace_id"] == event.trace_id.hex
 
     def test_a_bulk_replay_and_a_bulk_discard_tell_of_each_delivery(self, capfd: Capture) -> None:
         table = Table()

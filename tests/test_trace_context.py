@@ -1,36 +1,34 @@
-"""W3C trace context by the book: the edge cases of the standard's own tests, and what is passed on of a tracestate.
-
-The cases are those of github.com/w3c/trace-context/blob/main/test/test.py.
-"""
+"""W3C trace context by the book: all cases of the standard's own tests, more of ours, and what is passed on."""
 
 import pytest
 
+from tests.trace_contexts import FUTURE, PUBLISHED, SOUND, SPAN, TRACE, Case, combined
 from webhooks.deciders.causality import passed_on
 from webhooks.deciders.trace_context import carried, entries_of, parent_of
 
-TRACE, SPAN = "12345678901234567890123456789012", "1234567890123456"
-SOUND = f"00-{TRACE}-{SPAN}-01"
-WIDE = "abcdefghijklmnopqrstuvwxyz0123456789_-*/"
-PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ",=")
+
+@pytest.mark.parametrize("case", PUBLISHED)
+def test_the_published_cases_come_out_as_the_standard_wants_them(case: Case) -> None:
+    headers = combined(case.headers)
+    assert parent_of(headers) == ((int(TRACE, 16), int(SPAN, 16)) if case.is_sound else None)
+    assert ",".join(f"{key}={value}" for key, value in entries_of(headers).items()) == case.entries
+
+
+@pytest.mark.parametrize("case", [case for case in PUBLISHED if not case.is_sound])
+def test_without_a_sound_traceparent_no_tracestate_is_read(case: Case) -> None:
+    assert entries_of(combined([*case.headers, ("tracestate", "foo=1")])) == {}
 
 
 @pytest.mark.parametrize(
     "traceparent",
     [
-        SOUND,
-        f"00-{TRACE}-{SPAN}-00",
         f"00-{TRACE}-{SPAN}-ff",  # flags that are not known yet
-        f"cc-{TRACE}-{SPAN}-01",
-        f"cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like",
+        f"01-{TRACE}-{SPAN}-01",
+        f"fe-{TRACE}-{SPAN}-01",
         f"cc-{TRACE}-{SPAN}-01-",
-        f" {SOUND}",
-        f"\t{SOUND}",
-        f"{SOUND} ",
-        f"{SOUND}\t",
-        f"\t {SOUND} \t",
     ],
 )
-def test_a_sound_traceparent_names_trace_and_span(traceparent: str) -> None:
+def test_what_may_come_later_is_read_by_what_is_known(traceparent: str) -> None:
     assert parent_of({"traceparent": traceparent}) == (int(TRACE, 16), int(SPAN, 16))
 
 
@@ -38,34 +36,15 @@ def test_a_sound_traceparent_names_trace_and_span(traceparent: str) -> None:
     "traceparent",
     [
         "",
-        f"ff-{TRACE}-{SPAN}-01",
-        f"00-{TRACE}-{SPAN}-01.",
-        f"00-{TRACE}-{SPAN}-01-what-the-future-will-be-like",
-        f"cc-{TRACE}-{SPAN}-01.what-the-future-will-not-be-like",
-        f".0-{TRACE}-{SPAN}-01",
-        f"0.-{TRACE}-{SPAN}-01",
-        f"000-{TRACE}-{SPAN}-01",
-        f"0000-{TRACE}-{SPAN}-01",
-        f"0-{TRACE}-{SPAN}-01",
-        f"00-{'0' * 32}-{SPAN}-01",
-        f"00-.{TRACE[1:]}-{SPAN}-01",
-        f"00-{TRACE[:-1]}.-{SPAN}-01",
-        f"00-{TRACE}3-{SPAN}-01",
-        f"00-{TRACE[:-1]}-{SPAN}-01",
-        f"00-{TRACE}-{'0' * 16}-01",
-        f"00-{TRACE}-.{SPAN[1:]}-01",
-        f"00-{TRACE}-{SPAN[:-1]}.-01",
-        f"00-{TRACE}-{SPAN}7-01",
-        f"00-{TRACE}-{SPAN[:-1]}-01",
-        f"00-{TRACE}-{SPAN}-.0",
-        f"00-{TRACE}-{SPAN}-0.",
-        f"00-{TRACE}-{SPAN}-001",
-        f"00-{TRACE}-{SPAN}-1",
         f"00-{TRACE[:-1]}A-{SPAN}-01",  # upper case
+        f"CC-{TRACE}-{SPAN}-01",
         f"00_{TRACE}_{SPAN}_01",
-        f"{SOUND},{SOUND[:-1]}0",  # two headers, as a server joins them
+        f"cc-{TRACE}-{SPAN}-0",  # shorter than any
+        f"cc-{TRACE}-{SPAN}-01,cc-{TRACE}-{SPAN}-01",  # twice, as a server joins them
+        f"cc-{TRACE}-{SPAN}-01-{FUTURE},{SOUND}",
         f"{SOUND}\n",
-        f"٠٠-{TRACE}-{SPAN}-01",  # digits, but not ASCII's
+        f"\x0b{SOUND}",  # blank, but not by HTTP
+        f"\u0660\u0660-{TRACE}-{SPAN}-01",  # digits, but not ASCII's
     ],
 )
 def test_a_malformed_one_names_nothing_and_its_tracestate_is_dropped(traceparent: str) -> None:
@@ -73,29 +52,16 @@ def test_a_malformed_one_names_nothing_and_its_tracestate_is_dropped(traceparent
     assert entries_of({"traceparent": traceparent, "tracestate": "foo=1"}) == {}
 
 
-def test_a_tracestate_without_a_traceparent_is_dropped() -> None:
-    assert entries_of({"tracestate": "foo=1"}) == {}
-    assert parent_of({}) is None
-
-
 @pytest.mark.parametrize(
     ("tracestate", "expected"),
     [
-        ("foo=1", {"foo": "1"}),
-        ("foo=1,bar=2", {"foo": "1", "bar": "2"}),
-        ("foo=1 \t , \t bar=2, \t baz=3", {"foo": "1", "bar": "2", "baz": "3"}),
         ("foo=1,", {"foo": "1"}),  # empty members are allowed
-        (",foo=1,,,bar=2", {"foo": "1", "bar": "2"}),
-        ("", {}),
-        ("foo=1,foo=2", {"foo": "1"}),  # the first of two with one key
-        (f"{'z' * 256}=1", {"z" * 256: "1"}),
-        (f"{'t' * 241}@{'v' * 14}=1", {f"{'t' * 241}@{'v' * 14}": "1"}),
+        (",foo=1, \t ,,bar=2", {"foo": "1", "bar": "2"}),
+        (",".join(["foo=1", *[""] * 40]), {"foo": "1"}),  # and are none of the 32
+        ("0foo=1", {"0foo": "1"}),
         ("0tenant@vendor=1", {"0tenant@vendor": "1"}),
-        (f"{WIDE}=1", {WIDE: "1"}),
-        (f"{WIDE}@a-z0-9_-*/=1", {f"{WIDE}@a-z0-9_-*/": "1"}),
-        (f"foo={PRINTABLE}", {"foo": PRINTABLE}),
+        ("foo= 1", {"foo": " 1"}),  # a blank before a value is of it
         (f"foo={'v' * 256}", {"foo": "v" * 256}),
-        (",".join(f"bar{n}={n}" for n in range(32)), {f"bar{n}": str(n) for n in range(32)}),
     ],
 )
 def test_a_sound_tracestate_is_read_entry_by_entry(tracestate: str, expected: dict[str, str]) -> None:
@@ -104,27 +70,7 @@ def test_a_sound_tracestate_is_read_entry_by_entry(tracestate: str, expected: di
 
 @pytest.mark.parametrize(
     "entry",
-    [
-        "foo",
-        "foo =1",
-        "FOO=1",
-        "foo.bar=1",
-        "foo@=1",
-        "@foo=1",
-        "foo@@bar=1",
-        "foo@bar@baz=1",
-        "0foo=1",
-        "foo=bar=baz",
-        "foo=",
-        "=1",
-        "foo=\u00fc",
-        "foo=a\x7f",
-        f"{'z' * 257}=1",
-        f"{'t' * 242}@v=1",
-        f"t@{'v' * 15}=1",
-        f"foo={'v' * 257}",
-        ",".join(f"bar{n}={n}" for n in range(33)),
-    ],
+    ["foo", "_foo=1", "=1", "foo=\u00fc", "f\u00fc=1", "foo=a\x7f", "foo=a\tb", f"foo={'v' * 257}"],
 )
 def test_one_malformed_entry_drops_the_whole_tracestate(entry: str) -> None:
     assert entries_of({"traceparent": SOUND, "tracestate": f"weir=x,{entry},bar=2"}) == {}

@@ -16,7 +16,7 @@ from deliveries.deciders import replaying
 from deliveries.deciders.delivery_address import to_params, to_url
 from deliveries.deciders.delivery_words import SINCE_WORDS, chips
 from deliveries.deciders.list_query import SINCE
-from deliveries.deciders.replay_choice import LEFT_OUT, PRESET_WORDS, Choice, Preset, options_of, read
+from deliveries.deciders.replay_choice import LEFT_OUT, PRESET_WORDS, WHOLE, Choice, Preset, options_of, read
 from deliveries.models import Replay
 from deliveries.models.replay import Verb
 from deliveries.selectors.never_attempted import TooMany, without_subscription
@@ -155,8 +155,12 @@ def _addresses(choice: Choice) -> dict[str, Any]:
     presets = ["", Preset.FAILED, *([] if choice.is_discard else [Preset.NEVER])]
     if query.fingerprints:
         presets.append(Preset.ISSUE)
+    is_whole = choice.wanted == WHOLE
+    branch = replace(query, statuses=() if is_whole else WHOLE)
     return {
         "here": prepare_address(choice),
+        "is_whole": is_whole,
+        "branch": prepare_address(replace(choice, query=branch)),
         "list": reverse("admin:deliveries_delivery_changelist") + to_url(query),
         "chips": [
             (chip.words, prepare_address(replace(choice, query=chip.without)))

@@ -14,7 +14,7 @@ from deliveries.deciders.delivery_signs import duration
 from deliveries.deciders.subscription_query import STATE_WORDS, standing
 from deliveries.models import Circuit, CircuitChange, ClientErrors, DepthSample, Hold, Lane, Subscription
 from deliveries.selectors import subscription_story as story
-from deliveries.selectors.blast_radius import blast_radius
+from deliveries.selectors.blast_radius import radius_in_trouble
 from deliveries.selectors.delivery_filters import held_lanes
 from deliveries.selectors.endpoints import endpoints_now
 from deliveries.services import circuits
@@ -77,7 +77,7 @@ def page_context(subscription: Subscription, wish: Wish, now: datetime) -> dict[
         "changes": changes,
         "secrets": secrets,
         "replaced": [each for each in secrets if each.expires_at],
-        "radius": blast_radius(subscription.pk) if lane.hold or lane.circuit != Circuit.CLOSED else None,
+        "radius": radius_in_trouble(lane),
         "notices_about": story.notices_about(subscription.pk),
         "acts_upon": story.acts_upon(subscription.pk),
         "latest": shown_rows(story.latest(subscription.pk), held_lanes(), DeliveryQuery()),

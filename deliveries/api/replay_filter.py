@@ -26,6 +26,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "event_type": ("type", "An event type is a name such as order.paid, or a pattern such as order.*."),
     "status_code": ("code", "A status is three digits, 2xx to 5xx, or net where there was no answer."),
     "fingerprint": ("fp", "This is not a fingerprint; an issue shows its own."),
+    "below": ("below", "This is no id of an event or a delivery."),
     "q": ("q", "This is no id of ours or of a sender's."),
 }
 _NAMES: Final[Mapping[str, str]] = {
@@ -80,6 +81,12 @@ class Criteria(Strict):
     issue = _several(PublicId("issue"), "Ids of issues.")
     fingerprint = _several(serializers.CharField(max_length=40), "Fingerprints of issues.")
     replay = PublicId("replay", required=False, help_text="Only what this replay has sent.")
+    below = serializers.CharField(
+        required=False,
+        max_length=40,
+        help_text="The id of an event or a delivery: only what lies below it in its cascade, parents first, so that "
+        "each event waits until all above it were answered, well or not.",
+    )
     q = serializers.CharField(
         required=False, max_length=MOST_LETTERS, help_text="An id, of ours or the sender's, exactly."
     )
@@ -87,8 +94,8 @@ class Criteria(Strict):
         takes_spans=True,
         required=False,
         help_text="Deliveries made at this moment or later; or a span up to now: "
-        f"{', '.join(f'`{span}`' for span in SINCE)}. Left out: 30 days, or any time for a search, an issue "
-        "or a replay.",
+        f"{', '.join(f'`{span}`' for span in SINCE)}. Left out: 30 days, or any time for a search, an issue, "
+        "a replay or a node of a cascade.",
     )
     until = Moment(required=False, help_text="Deliveries made before this moment. Left out: now.")
     attempts = serializers.IntegerField(
@@ -122,7 +129,7 @@ def shown(query: DeliveryQuery) -> dict[str, Any]:
         for param, name in _NAMES.items()
         if param in params
     }
-    singles = {"replay": "replay", "q": "q", "from": "since", "to": "until"}
+    singles = {"replay": "replay", "below": "below", "q": "q", "from": "since", "to": "until"}
     told |= {name: params[param][0] for param, name in singles.items() if param in params}
     return told | ({"attempts": query.attempts} if query.attempts else {})
 

@@ -1,8 +1,10 @@
 """How a subscription does, over the API: figures of a window, its endpoint, circuit, lane and backlog.
 
-From rollups and the last sample: no delivery is counted. It changes nothing.
+From rollups and the last sample: no delivery is counted, but for what waits behind a lane in trouble, which is bounded.
+It changes nothing.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from rest_framework.response import Response
 
 from deliveries.models import CircuitChange, DepthSample, Subscription
 from deliveries.selectors import rollups
+from deliveries.selectors.blast_radius import LOOKED_AT, MOST_SHOWN, BlastRadius, radius_in_trouble
 from deliveries.selectors.endpoints import endpoints_now
 from deliveries.selectors.rollups import SPANS
 from deliveries.selectors.subscription_story import circuit_changes
@@ -52,6 +55,36 @@ class Backlog(serializers.Serializer[Any]):
     )
 
 
+class SourceBehind(serializers.Serializer[Any]):
+    source = serializers.CharField(source="slug", help_text="The slug of a source.")  # type: ignore[assignment]
+    count = serializers.IntegerField(help_text="How many of what was looked at came from it.")
+
+
+class CascadeBehind(serializers.Serializer[Any]):
+    trace_id = serializers.CharField(source="id.hex", help_text="The trace id of a cascade.")
+    event_type = serializers.CharField(source="name", help_text="The type of its first event.")
+    count = serializers.IntegerField(help_text="How many of what was looked at are of it.")
+
+
+class Radius(serializers.Serializer[BlastRadius]):
+    """What waits behind a lane in trouble, and goes no further there."""
+
+    parked = serializers.IntegerField(
+        help_text=f"Deliveries that wait in the lane, as of now; {LOOKED_AT:,} are looked at, the oldest."
+    )
+    is_more = serializers.BooleanField(help_text="Whether further ones wait behind those.")
+    oldest_at = serializers.DateTimeField(allow_null=True, help_text="When the oldest of them was made.")
+    sources = SourceBehind(
+        many=True, help_text=f"Which sources they came from: at most {MOST_SHOWN}, those with the most first."
+    )
+    cascades = CascadeBehind(
+        many=True,
+        allow_null=True,
+        help_text=f"Which cascades stop here: at most {MOST_SHOWN}, those with the most first. "
+        "Null for a subscriber's key, since cascades belong to nobody.",
+    )
+
+
 class Health(serializers.Serializer[Any]):
     subscription = PublicId("subscription", help_text="The subscription's id.")
     since = serializers.DateTimeField(help_text="The beginning of the window.")
@@ -64,6 +97,9 @@ class Health(serializers.Serializer[Any]):
         many=True, help_text="The latest changes of its circuit, the newest first."
     )
     backlog = Backlog(help_text="What waits in its lane.")
+    blast_radius = Radius(
+        allow_null=True, help_text="What waits behind a lane in trouble; null of one that moves freely."
+    )
 
 
 class HealthDoor(Door[Subscription]):
@@ -76,7 +112,11 @@ class HealthDoor(Door[Subscription]):
     def health(self, request: Request, pk: str) -> Response:
         """Read how a subscription does. What was settled in the last second or two may not be counted yet."""
         asked = self.read(Span, request.query_params.dict()).validated_data
-        return Response(Health(_health(self.get_object(), asked["span"], datetime.now(UTC))).data)
+        told = _health(self.get_object(), asked["span"], datetime.now(UTC))
+        radius = told["blast_radius"]
+        if radius and self.holder and self.holder.is_subscriber:
+            told["blast_radius"] = replace(radius, cascades=None)
+        return Response(Health(told).data)
 
 
 def _health(subscription: Subscription, span: str, now: datetime) -> dict[str, Any]:
@@ -91,6 +131,7 @@ def _health(subscription: Subscription, span: str, now: datetime) -> dict[str, A
         "lane": lane,
         "circuit_changes": circuit_changes(subscription.pk),
         "backlog": _backlog(DepthSample.objects.filter(pk=subscription.pk).first()),
+        "blast_radius": radius_in_trouble(lane),
     }
 
 

@@ -21,9 +21,9 @@ DOUBT_WORDS: Final[dict[Doubt, str]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """A delivery that there is, and whose it was."""
+    """A delivery that there is, and whose it was, where that matters."""
 
-    subscriber_id: UUID
+    subscriber_id: UUID | None
 
 
 def doubt(*, claimed: UUID, known: Known | None, owner: UUID | None, oldest: UUID) -> Doubt | None:

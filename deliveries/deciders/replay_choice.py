@@ -63,6 +63,8 @@ _CAN_BE: Final[dict[str, tuple[Status, ...]]] = {
     DISCARD: (Status.DEAD, Status.PENDING, Status.RETRYING, Status.HELD),
 }
 
+WHOLE: Final = tuple(sorted(_CAN_BE[REPLAY]))  # all below a node of a cascade, and not only what is dead
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
@@ -83,6 +85,11 @@ class Choice:
     @property
     def is_discard(self) -> bool:
         return self.verb == DISCARD
+
+    @property
+    def sends_parents_first(self) -> bool:
+        """In waves, as a branch of a cascade is sent."""
+        return self.query.below is not None and not self.is_discard
 
     @property
     def takes_missing(self) -> bool:

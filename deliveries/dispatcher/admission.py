@@ -1,7 +1,7 @@
 """Lets the items of running replays into the lanes in hand, at their rate and behind what is live there.
 
 An item waits outside all queues until its lane's owner makes its delivery pending. It sends nothing: what is admitted
-is claimed like any delivery, and never more than half of a lane's window is.
+is claimed like any delivery, and never more than half of a lane's window is. What goes in waves waits for its wave.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from deliveries.services import replay_counts, replay_packs
 from deliveries.services.rearming import rearm, resolve_dead_letters
 from webhooks.models import Event, EventState
 
-from . import telling
+from . import telling, waves
 from .owed import Arrived, Owed, insert
 from .seats import Holding, fence
 from .telling import SentAgain
@@ -47,6 +47,7 @@ class Standing(NamedTuple):
     lane_id: UUID
     is_proved: bool
     read_to: int  # the last item that was looked at
+    wave: int | None  # how deep events may lie that are let in; None: any
     under_way: int
 
 
@@ -60,10 +61,11 @@ class Waiting(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admitted:
-    """How many came in by replay and lane; which runs have none left; which must not go on."""
+    """How many came in by replay and lane; which runs have none left, or only later waves; which must not go on."""
 
     counts: Mapping[tuple[UUID, UUID], int]
     done: frozenset[tuple[UUID, UUID]] = frozenset()
+    later: frozenset[tuple[UUID, UUID]] = frozenset()
     gone: frozenset[UUID] = frozenset()
 
 
@@ -74,6 +76,7 @@ class Share(NamedTuple):
     lane_id: UUID
     most: int
     read_to: int
+    wave: int | None
 
 
 def runs_of(lanes: Collection[UUID]) -> dict[UUID, list[Run]]:
@@ -96,14 +99,14 @@ def standing(lanes: Collection[UUID]) -> list[Standing]:
     )
     found = list(
         rows.order_by("replay_id").values_list(
-            "replay_id", "subscription_id", "is_proved", "replay__sends_one_first", "read_to"
+            "replay_id", "subscription_id", "is_proved", "replay__sends_one_first", "read_to", "replay__wave"
         )
     )
     admitted = ReplayItem.objects.filter(subscription_id__in=lanes, state=ItemState.ADMITTED)
     under_way = Counter(admitted.values_list("replay_id", "subscription_id")) if found else Counter()
     return [
-        Standing(replay, lane, proved or not first, read_to, under_way[replay, lane])
-        for replay, lane, proved, first, read_to in found
+        Standing(replay, lane, proved or not first, read_to, wave, under_way[replay, lane])
+        for replay, lane, proved, first, read_to, wave in found
     ]
 
 
@@ -117,14 +120,16 @@ def admit(*, holding: Holding, shares: Sequence[Share], now: datetime) -> Admitt
         hungry = packed & {replay for replay, _ in short}
         replay_packs.unpack(replays=hungry, most=1)  # a pack in each turn, so that live traffic goes on
         short = frozenset(each for each in short if each[0] not in packed)
+    later = waves.look((each.replay_id, each.lane_id, each.wave) for each in shares if _pair(each) in short)
+    done = short - later
     try:
         with transaction.atomic():
             fence(holding)
             counts = _admit(waiting, now)
-            _note(waiting, short)
+            _note(waiting, done)
     except _NotRunning as halted:
         return Admitted(counts={}, gone=halted.replays)
-    return Admitted(counts=counts, done=short)
+    return Admitted(counts=counts, done=done, later=later)
 
 
 def _note(waiting: Sequence[Waiting], short: Collection[tuple[UUID, UUID]]) -> None:
@@ -143,9 +148,11 @@ class _NotRunning(Exception):
 
 def _short(shares: Sequence[Share], waiting: Sequence[Waiting]) -> frozenset[tuple[UUID, UUID]]:
     found = Counter((each.replay_id, each.lane_id) for each in waiting)
-    return frozenset(
-        (each.replay_id, each.lane_id) for each in shares if found[each.replay_id, each.lane_id] < each.most
-    )
+    return frozenset(_pair(each) for each in shares if found[_pair(each)] < each.most)
+
+
+def _pair(share: Share) -> tuple[UUID, UUID]:
+    return share.replay_id, share.lane_id
 
 
 def _admit(waiting: Sequence[Waiting], now: datetime) -> dict[tuple[UUID, UUID], int]:
@@ -250,9 +257,13 @@ def _wanted(lanes: Collection[UUID]) -> dict[UUID, Wanted]:
 
 
 def _waiting(shares: Sequence[Share]) -> Iterator[Waiting]:
-    """The oldest items of each share, in two statements at most for each size there is."""
+    """The oldest items of each share, in two statements at most for each size there is, and one for each in waves."""
     by_limit: dict[int, list[Share]] = {}
     for share in shares:
+        if share.wave is not None:
+            items = waves.within(share.replay_id, share.lane_id, share.wave)
+            yield from (Waiting(*row) for row in items.values_list(*_COLUMNS)[: share.most])
+            continue
         by_limit.setdefault(next((size for size in LIMITS if size >= share.most), LIMITS[-1]), []).append(
             share
         )
@@ -293,7 +304,7 @@ def _read_together(limit: int, shares: Sequence[Share]) -> Iterator[Waiting]:
 
 
 def _read_one_by_one(limit: int, shares: Sequence[Share]) -> Iterator[Waiting]:
-    for replay, lane, _, read_to in shares:
+    for replay, lane, _, read_to, _ in shares:
         items = ReplayItem.objects.filter(
             replay_id=replay, subscription_id=lane, id__gt=read_to, state=ItemState.WAITING
         )

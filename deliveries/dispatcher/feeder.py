@@ -12,7 +12,7 @@ from uuid import UUID
 
 from deliveries.deciders.replaying import allowance
 
-from . import admission, claims
+from . import admission, claims, waves
 from .book import Book
 from .page import LanePage
 from .seats import Holding
@@ -38,13 +38,15 @@ class Feeder:
         for lane, page in pages.items():
             page.keep_runs({stand.replay_id for stand in stands if stand.lane_id == lane})
         if shares := _shares(stands, pages):
-            self._take(admission.admit(holding=self.holding, shares=shares, now=now))
+            self._take(admission.admit(holding=self.holding, shares=shares, now=now), now.timestamp())
 
-    def _take(self, admitted: admission.Admitted) -> None:
+    def _take(self, admitted: admission.Admitted, at: float) -> None:
         for (replay, lane), count in admitted.counts.items():
             self.book.lanes[lane].let_in(replay, count)
         for replay, lane in admitted.done:
             self.book.lanes[lane].runs.pop(replay, None)
+        for replay, lane in admitted.later:
+            self.book.lanes[lane].rest_run(replay, at + waves.REST_S)
         for page in self.book.lanes.values():
             for replay in admitted.gone & page.runs.keys():
                 del page.runs[replay]
@@ -67,5 +69,5 @@ def _shares(stands: Sequence[admission.Standing], pages: Mapping[UUID, LanePage]
         )
         if most:
             under_way[stand.lane_id] += most
-            shares.append(admission.Share(stand.replay_id, stand.lane_id, most, stand.read_to))
+            shares.append(admission.Share(stand.replay_id, stand.lane_id, most, stand.read_to, stand.wave))
     return shares

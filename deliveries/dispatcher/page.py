@@ -11,6 +11,7 @@ from deliveries.deciders.circuit import Change, Rules, Sign, State
 from deliveries.deciders.mixing import Room
 from deliveries.models import LaneOrder, Phase
 
+from . import waves
 from .admission import Run
 from .pace import Pace, Shift, Transition, transition_id
 
@@ -57,6 +58,7 @@ class LanePage:
     looks_for_item_at: float = 0.0
     fed_at: float = 0.0  # in vain: a look that let something in is followed by the next at once
     _run_tokens: dict[UUID, pacing.Tokens] = field(default_factory=dict)
+    _run_rests: dict[UUID, float] = field(default_factory=dict)  # until when: its next wave may not go yet
     _good: int = 0
     _good_from: float = 0.0
 
@@ -182,7 +184,7 @@ class LanePage:
 
     def follow_runs(self, runs: Sequence[Run], *, at: float) -> None:
         """Goes by these from now on. One that is new to this owner may begin one item at once, and no burst."""
-        known, self.runs = self._run_tokens, {run.replay_id: run for run in runs}
+        known, self.runs, self._run_rests = self._run_tokens, {run.replay_id: run for run in runs}, {}
         self.looks_for_item_at = self.fed_at = 0.0
         self._run_tokens = {
             run.replay_id: pacing.refilled(
@@ -202,15 +204,24 @@ class LanePage:
         return list(self.in_hand.values()).count(Phase.REPLAY) < max(1, self.window // 2)
 
     def waits_for_run(self, at: float) -> float:
-        """How long until an item may be let in by the rate of one of the replays."""
+        """How long until an item may be let in by the rate of one of the replays, and by its waves."""
         waits = []
         for key, run in self.runs.items():
-            if run.rate_per_s is None:
-                return 0.0
-            tokens = pacing.refilled(self._run_tokens[key], run.rate_per_s, now=at)
-            self._run_tokens[key] = tokens
-            waits.append(0.0 if pacing.whole(tokens) else pacing.wait_s(tokens, run.rate_per_s))
+            wait = 0.0
+            if run.rate_per_s is not None:
+                tokens = pacing.refilled(self._run_tokens[key], run.rate_per_s, now=at)
+                self._run_tokens[key] = tokens
+                wait = 0.0 if pacing.whole(tokens) else pacing.wait_s(tokens, run.rate_per_s)
+            waits.append(max(wait, self._rest_of(key, at)))
         return min(waits, default=0.0)
+
+    def rest_run(self, replay_id: UUID, until: float) -> None:
+        """Nothing of it need be looked for before that moment."""
+        self._run_rests[replay_id] = until
+
+    def _rest_of(self, replay_id: UUID, at: float) -> float:
+        rest = self._run_rests.get(replay_id, 0.0) - at
+        return rest if 0.0 < rest <= waves.REST_S else 0.0  # a clock that went back makes none wait
 
     def rests_from_feeding(self, at: float, pause_s: float) -> float:
         """How long until another look is worth it; a clock that went back makes none wait."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import monotonic
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from webhooks.deciders.wording import storable
 from webhooks.ids import public_id
 from webhooks.models import Event, EventBody, EventState
 
-from . import cascades, counting
+from . import cascades, counting, telling
 from .owed import Arrived, Owed, insert
 from .routes import Routes
 from .seats import Holding, SeatLost, fence
@@ -89,19 +90,23 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         if not waiting:
             return NOTHING
         placed = cascades.place(waiting, now)
-        going = [event for event in waiting if event.id not in placed.held]
+        kept = placed.held()
+        going = [event for event in waiting if event.id not in kept]
         # Read after the events: who subscribed before an event came must not miss it.
         matches = _matches(going, routes.current())
         whole, owed = _batch([event for event in going if event.id in matches], matches)
         hold_lanes(connection, {each.subscription_id for each in owed})
         insert(owed, now)
         cascades.write(placed, [each.id for each in whole], now)
-        held = [each for each in waiting if each.id in placed.held]
+        held = [each for each in waiting if each.id in kept]
         counting.add(EventTotal, Counter((each.source_id, EventState.QUARANTINED.value) for each in held))
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
         wake_sleeping(lanes, at=now)
-    _tell(whole, matches, now)
+    _tell(whole, matches, placed.traces(), now)
+    for each in placed.places:
+        if each.why:
+            telling.quarantined(each.event_id, each.trace_id, each.why, depth=each.depth)
     return Routed(
         lanes=frozenset(lanes),
         events=len(whole) + len(held),
@@ -150,6 +155,8 @@ def _set_aside(holding: Holding, event: Arrived) -> None:
                 },
             )
             notify(kind="event-quarantined", object_kind="event", object_id=event.id, text=text)
+            # A place that was found just now has gone with its transaction, so this is the event's own trace.
+            transaction.on_commit(partial(telling.quarantined, event.id, event.trace_id, Why.UNROUTABLE))
 
 
 def _alone() -> bool:
@@ -249,12 +256,15 @@ def _batch(
     return ([widest] if len(missing) <= DELIVERIES else []), missing[:DELIVERIES]
 
 
-def _tell(events: Collection[Arrived], matches: Mapping[UUID, list[Owed]], now: datetime) -> None:
+def _tell(
+    events: Collection[Arrived],
+    matches: Mapping[UUID, list[Owed]],
+    traces: Mapping[UUID, UUID],
+    now: datetime,
+) -> None:
+    """`traces` are of those that have had the trace of what caused them since a moment ago."""
     if not events or not (story.is_told() or spans.is_on()):
         return
-    caused = [event.id for event in events if event.cause_id]
-    # Those have the trace of what caused them since a moment ago.
-    traces = dict(Event.objects.filter(pk__in=caused).values_list("pk", "trace_id")) if caused else {}
     for event in events:
         owed = len(matches[event.id])
         story.tell(

@@ -1,4 +1,4 @@
-"""Tells steps of deliveries, as lines and as spans, for those who take them. It changes nothing."""
+"""Tells steps of deliveries, and of events set aside, as lines and spans, for who takes them. It changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from deliveries.deciders.cascade_guard import Why
 from deliveries.deciders.outcome import Outcome
 from webhooks import spans, story
 from webhooks.deciders.trace_context import parent_of
@@ -32,6 +33,12 @@ def sending(row: Claimed, body: bytes) -> None:
         number=row.attempts + 1,
         size=len(body),
         trace_id=row.trace_id,
+    )
+
+
+def quarantined(event_id: UUID, trace_id: UUID, why: Why, *, depth: int | None = None) -> None:
+    story.tell(
+        "quarantined", level=story.WARNING, event_id=event_id, why=why.value, depth=depth, trace_id=trace_id
     )
 
 

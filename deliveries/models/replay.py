@@ -55,6 +55,11 @@ class Replay(models.Model):
     exceeds_limits = models.BooleanField(default=False, help_text="Above what a subscription allows.")
     sends_one_first = models.BooleanField(default=False)
     stops_itself = models.BooleanField(default=False)
+    wave = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="How deep in its cascade it sends just now, of one that sends parents first; empty: of any other.",
+    )
     total = models.PositiveIntegerField(default=0)
     admitted = models.PositiveIntegerField(default=0, help_text="Under way: pending, or in flight.")
     delivered = models.PositiveIntegerField(default=0)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, Min
 
-from deliveries.models import Cascade, Delivery, DeliveryState
+from deliveries.models import Cascade, Circuit, Delivery, DeliveryState, Lane
 
 LOOKED_AT = 5_000  # deliveries of the lane, from the oldest
 MOST_SHOWN = 8  # sources, and cascades
@@ -18,11 +18,12 @@ MOST_SHOWN = 8  # sources, and cascades
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Behind:
-    """A source or a cascade, and how many of what was looked at are of it."""
+    """A source or a cascade, and how many of what was looked at are of it. Only a source has a `slug`."""
 
     id: UUID
     name: str
     count: int
+    slug: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +34,13 @@ class BlastRadius:
     is_more: bool
     oldest_at: datetime | None
     sources: Sequence[Behind]
-    cascades: Sequence[Behind]
+    cascades: Sequence[Behind] | None  # None: not for this reader
+
+
+def radius_in_trouble(lane: Lane) -> BlastRadius | None:
+    """None of a lane that moves freely: what it owes is on its way."""
+    is_in_trouble = lane.hold or lane.circuit != Circuit.CLOSED
+    return blast_radius(lane.pk) if is_in_trouble else None
 
 
 def blast_radius(subscription_id: UUID) -> BlastRadius:
@@ -42,7 +49,7 @@ def blast_radius(subscription_id: UUID) -> BlastRadius:
     ids = list(owed.order_by("pk").values_list("pk", flat=True)[: LOOKED_AT + 1])
     looked_at = Delivery.objects.filter(pk__in=ids[:LOOKED_AT]).order_by()
     by_source = list(
-        looked_at.values_list("source_id", "source__name").annotate(
+        looked_at.values_list("source_id", "source__name", "source__slug").annotate(
             count=Count("pk"), oldest=Min("created_at")
         )
     )
@@ -53,7 +60,9 @@ def blast_radius(subscription_id: UUID) -> BlastRadius:
         parked=min(len(ids), LOOKED_AT),
         is_more=len(ids) > LOOKED_AT,
         oldest_at=min((oldest for *_, oldest in by_source), default=None),
-        sources=_most([Behind(id=pk, name=name, count=count) for pk, name, count, _ in by_source]),
+        sources=_most(
+            [Behind(id=pk, name=name, count=count, slug=slug) for pk, name, slug, count, _ in by_source]
+        ),
         cascades=_most([Behind(id=pk, name=kind or "no type", count=by_cascade[pk]) for pk, kind in known]),
     )
 

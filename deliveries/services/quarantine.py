@@ -4,6 +4,7 @@ A release lets routers see the event again, which no guard stops a second time, 
 from then on. Each is a conditional update, so of two people the second is told that there is nothing left to do.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,7 +18,7 @@ from django.utils import timezone
 from deliveries.deciders.cascade_guard import Why
 from deliveries.models import Cascade, Quarantine
 from deliveries.models.cascade import Fate
-from webhooks import wake
+from webhooks import story, wake
 from webhooks.models import Event, EventState
 from webhooks.services import audit
 
@@ -107,7 +108,8 @@ def _lock(trace: UUID | None) -> Cascade | None:
 def _move(ids: list[UUID], order: _Order, now: datetime) -> int:
     """How many of them: those that somebody else has moved meanwhile are left as they are."""
     waiting = Event.objects.select_for_update().filter(pk__in=ids, state=EventState.QUARANTINED)
-    moving = list(waiting.order_by("pk").values_list("pk", flat=True))
+    traces = dict(waiting.order_by("pk").values_list("pk", "trace_id"))
+    moving = list(traces)
     if not moving:
         return 0
     Event.objects.filter(pk__in=moving).update(state=_BECOMES[order.fate])
@@ -117,7 +119,13 @@ def _move(ids: list[UUID], order: _Order, now: datetime) -> int:
     Quarantine.objects.filter(pk__in=moving).update(fate=order.fate, settled_at=now)
     if order.fate == Fate.RELEASED:
         transaction.on_commit(partial(wake.ring, wake.EVENTS))
+    transaction.on_commit(partial(_tell, traces, order))
     return len(moving)
+
+
+def _tell(traces: Mapping[UUID, UUID], order: _Order) -> None:
+    for event, trace in traces.items():
+        story.tell(order.fate.value, event_id=event, actor=order.actor, trace_id=trace)
 
 
 def _count(trace: UUID | None, moved: int, order: _Order, now: datetime) -> None:

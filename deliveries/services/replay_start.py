@@ -123,6 +123,7 @@ def _freeze(order: Order, digest: str, actor: str, user: User | None, now: datet
         rate_per_s=order.rate_per_s,
         sends_one_first=order.sends_one_first,
         stops_itself=order.stops_itself,
+        wave=0 if choice.sends_parents_first else None,
         total=frozen,
         created_at=now,
     )
