@@ -42,7 +42,7 @@ class Sender:
     acknowledged: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        number, line = 0, self._connect()
+        number, line = 0, http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=5)
         while not self.stop.wait(1 / EVENTS_PER_S):
             body = json.dumps({"event_id": f"event-{number}", "event_type": "order.placed"})
             try:
@@ -50,15 +50,13 @@ class Sender:
                 answer = line.getresponse()
                 answer.read()
             except (OSError, http.client.HTTPException):
-                line = self._connect()
+                line.close()  # the next request opens it again
                 self.stop.wait(0.1)
                 continue
             if answer.status in (200, 202):
                 self.acknowledged.append(f"event-{number}")
                 number += 1
-
-    def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=5)
+        line.close()
 
 
 @pytest.fixture
