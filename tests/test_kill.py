@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
 
-from deliveries.models import Attempt, Rollup, Seat, Tally, Total
+from deliveries.models import Attempt, Rollup, Seat, Tally, Total, TypeRollup
 from deliveries.models.rollup import EVERY
 from tests import make
 from tests.endpoints import Endpoint, answers
@@ -108,6 +108,8 @@ def test_every_acknowledged_event_is_delivered_whoever_is_killed(hub: Hub) -> No
         thread.join()
         hub.until(lambda: set(received(endpoint)) >= set(sender.acknowledged))
         hub.until(lambda: not Tally.objects.exists() and summed() == Attempt.objects.count())
+        of_type = TypeRollup.objects.filter(width_s=3_600, event_type="order.placed")
+        assert of_type.aggregate(Sum("attempts"))["attempts__sum"] == Attempt.objects.count()
         assert Total.objects.aggregate(Sum("attempts"))["attempts__sum"] == Attempt.objects.count()
     sent = received(endpoint)
     assert len(sent) - len(set(sent)) <= WINDOW * len(VICTIMS)
