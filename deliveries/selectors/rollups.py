@@ -126,11 +126,12 @@ def series(window: Window, subscription: UUID = EVERY) -> list[tuple[datetime, F
     return [(start, found.get(step, Figures())) for step, start in enumerate(window.starts)]
 
 
-def by_subscription(window: Window) -> dict[UUID, Figures]:
-    """Every subscription that was busy in the window, without latencies."""
+def busiest(window: Window, most: int) -> list[tuple[UUID, Figures]]:
+    """The subscriptions with the most attempts first, with latencies."""
     busy = Rollup.objects.filter(tiles(window)).exclude(subscription=EVERY)
-    rows = busy.order_by().values("subscription_id")
-    return {row["subscription_id"]: figures_of(row) for row in rows.annotate(**sums(with_latency=False))}
+    rows = busy.order_by().values("subscription_id").annotate(**sums(with_latency=True))
+    ranked = rows.order_by("-attempts", "subscription_id")[:most]
+    return [(row["subscription_id"], figures_of(row)) for row in ranked]
 
 
 def failing(window: Window, most: int) -> list[tuple[UUID, int]]:

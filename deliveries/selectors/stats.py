@@ -70,14 +70,12 @@ def by_type(window: Window) -> tuple[list[OfType], bool]:
 
 def by_subscription(window: Window) -> tuple[list[OfSubscription], bool]:
     """The busiest first, and whether there are more."""
-    busy = rollups.by_subscription(window)
-    ranked = sorted(busy, key=lambda key: (-busy[key].attempts, key))
-    chosen = ranked[:MOST]
-    figures = rollups.of(window, chosen)
+    found = rollups.busiest(window, MOST + 1)
+    chosen = dict(found[:MOST])
     names = dict(Subscription.objects.filter(pk__in=chosen).values_list("pk", "name"))
     told = [
-        OfSubscription(id=key, name=names[key], figures=figures[key])
-        for key in chosen
-        if key in names and key in figures
+        OfSubscription(id=key, name=names[key], figures=figures)
+        for key, figures in chosen.items()
+        if key in names
     ]
-    return told, len(ranked) > len(chosen)
+    return told, len(found) > MOST
