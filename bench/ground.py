@@ -24,16 +24,16 @@ class Unreachable(Exception):
 def ground(database: str, seeded: str | None = None) -> Iterator[dict[str, str]]:
     """The environment in which everything a bench starts finds its database and its folder.
 
-    `seeded` is the address of a database to use instead of a new one; it stays.
+    `seeded` is the address of a database to use instead of a new one; it stays, and is read with the hub's own keys.
     """
     with TemporaryDirectory(prefix="weir-bench-") as folder:
         if seeded:
-            yield _environment(seeded, folder)
+            yield _environment(seeded) | _keys()
         elif database == "sqlite":
-            yield _environment(f"sqlite:///{folder}/weir.sqlite3", folder)
+            yield _environment(f"sqlite:///{folder}/weir.sqlite3") | {"HUB_VAR": folder}
         else:
             with _postgresql() as address:
-                yield _environment(address, folder)
+                yield _environment(address) | {"HUB_VAR": folder}
 
 
 def server_version(database: str) -> str:
@@ -44,15 +44,19 @@ def server_version(database: str) -> str:
         return f"PostgreSQL {cursor.fetchone()[0].split()[0]}"
 
 
-def _environment(address: str, folder: str) -> dict[str, str]:
+def _environment(address: str) -> dict[str, str]:
     # What the shell sets for another hub must not change what is measured.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "PROMETHEUS_"))}
     return kept | {
         "DATABASE_URL": address,
-        "HUB_VAR": folder,
         "HUB_EGRESS_ALLOW": "127.0.0.0/8",
         "DJANGO_SETTINGS_MODULE": "hub.settings",
     }
+
+
+def _keys() -> dict[str, str]:
+    """Where the hub that filled a database has its keys: without them, what it sealed there cannot be read."""
+    return {name: os.environ[name] for name in ("HUB_VAR", "HUB_ENCRYPTION_KEYS") if name in os.environ}
 
 
 @contextmanager

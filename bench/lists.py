@@ -71,7 +71,14 @@ LISTS = (
     *_each("issues", open="state=open", of_a_subscription="subscription={subscription}"),
     *_each("replays", running="state=running"),
     *_each("refusals", waiting="state=waiting", for_a_reason="reason=signature-mismatch"),
-    *_each("stats", of_a_month="since={month}", by_subscription="by=subscription", by_source="by=source"),
+    *_each(
+        "stats",
+        of_a_month="since={month}",
+        by_subscription="by=subscription",
+        by_type="by=type",
+        by_source="by=source",
+        of_a_type="event_type={type}",
+    ),
 )
 
 

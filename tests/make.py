@@ -16,6 +16,8 @@ from deliveries.models import (
     RollupFailure,
     Subscription,
     SubscriptionSecret,
+    TypeFailure,
+    TypeRollup,
 )
 from deliveries.models.rollup import EVERY, WIDTHS
 from webhooks import wake
@@ -127,14 +129,28 @@ def failures(
         RollupFailure.objects.filter(**kind).update(failures=F("failures") + count)
 
 
+def type_slices(
+    event_type: str, *, ago: timedelta = timedelta(hours=2), took: int = 7, **counts: int
+) -> None:
+    """The same for a type of events, of which there is nothing yet."""
+    counts = {**counts, f"took_{took:02}": counts.get("attempts", 0)}
+    for where in _times(ago):
+        TypeRollup.objects.create(**where, event_type=event_type, **counts)
+
+
+def type_failures(event_type: str, outcome: str, status: int, count: int) -> None:
+    for where in _times(timedelta(hours=2)):
+        kind = {"event_type": event_type, "outcome": outcome, "status": status}
+        TypeFailure.objects.create(**where, **kind, failures=count)
+
+
 def _slices_of(to: Subscription, ago: timedelta) -> list[dict[str, Any]]:
+    return [{**where, "subscription_id": key} for where in _times(ago) for key in (to.pk, EVERY)]
+
+
+def _times(ago: timedelta) -> list[dict[str, Any]]:
     second = int((now() - ago).timestamp())
     return [
-        {
-            "width_s": width_s,
-            "starts_at": datetime.fromtimestamp(second - second % width_s, UTC),
-            "subscription_id": key,
-        }
+        {"width_s": width_s, "starts_at": datetime.fromtimestamp(second - second % width_s, UTC)}
         for width_s in WIDTHS
-        for key in (to.pk, EVERY)
     ]

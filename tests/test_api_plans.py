@@ -13,7 +13,8 @@ from webhooks.models import Refusal, Source
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
 BIG = {
-    "deliveries_delivery", "deliveries_deadletter", "deliveries_attempt", "deliveries_rollup", "webhooks_event",
+    "deliveries_delivery", "deliveries_deadletter", "deliveries_attempt", "deliveries_rollup",
+    "deliveries_typerollup", "deliveries_typefailure", "webhooks_event",
     "webhooks_refusal",
 }  # fmt: skip
 

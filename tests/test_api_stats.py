@@ -1,4 +1,4 @@
-"""Figures over the API: of any window, of all, of one, by subscription and by source; from rollups alone."""
+"""Figures over the API: of any window, of all, of one, by subscription, type and source; from rollups alone."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deliveries.models.rollup import OTHER_TYPES
 from deliveries.selectors import stats
 from tests import make
 from tests.answers import fields
@@ -97,9 +98,51 @@ def test_by_subscription_the_busiest_come_first(caller: Caller, monkeypatch: pyt
     assert [(each["name"], each["figures"]["attempts"]) for each in rows] == [("b", 4), ("a", 3), ("c", 1)]
     assert 40 < rows[0]["figures"]["latency_ms"]["p50"] <= 63
     assert (found["is_cut"], found["total"]["attempts"]) == (False, 8)
-    monkeypatch.setattr(stats, "MOST_SUBSCRIPTIONS", 2)
+    monkeypatch.setattr(stats, "MOST", 2)
     found = told(caller, by="subscription")
     assert ([each["name"] for each in found["by_subscription"]], found["is_cut"]) == (["b", "a"], True)
+
+
+def test_by_type_the_busiest_come_first(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.slices(make.subscription(), attempts=8)
+    for event_type, attempts in (("order.placed", 2), (OTHER_TYPES, 3), ("order.paid", 4), ("", 1)):
+        make.type_slices(event_type, attempts=attempts, delivered_first=1, dead=attempts - 1, took=9)
+    found = told(caller, by="type")
+    rows = found["by_type"]
+    assert [(each["event_type"], each["figures"]["attempts"]) for each in rows] == [
+        ("order.paid", 4), (None, 3), ("order.placed", 2), ("", 1),
+    ]  # fmt: skip
+    assert (rows[0]["figures"]["success_rate"], rows[0]["figures"]["dead"]) == (0.25, 3)
+    assert 40 < rows[0]["figures"]["latency_ms"]["p50"] <= 63
+    assert (found["is_cut"], found["total"]["attempts"]) == (False, 8)
+    monkeypatch.setattr(stats, "MOST", 2)
+    found = told(caller, by="type")
+    assert ([each["event_type"] for each in found["by_type"]], found["is_cut"]) == (
+        ["order.paid", None],
+        True,
+    )
+
+
+def test_by_type_a_window_is_as_long_as_asked(caller: Caller) -> None:
+    for days in (0.1, 3, 20):
+        make.type_slices("order.placed", attempts=1, ago=timedelta(days=days))
+    found = [told(caller, by="type", since=ago(days=days))["by_type"] for days in (1, 5, 30)]
+    assert [row["figures"]["attempts"] for rows in found for row in rows] == [1, 2, 3]
+
+
+def test_of_one_type(caller: Caller) -> None:
+    for event_type, attempts in (("order.placed", 3), ("order.paid", 4)):
+        make.type_slices(event_type, attempts=attempts)
+        make.type_failures(event_type, "server_error", 500 + attempts, attempts - 1)
+    make.type_failures("order.placed", "timeout", 0, 5)
+    found = told(caller, event_type="order.placed")
+    assert found["total"]["attempts"] == 3
+    assert found["failures"] == [
+        {"outcome": "timeout", "status": None, "count": 5},
+        {"outcome": "server_error", "status": 503, "count": 2},
+    ]
+    found = told(caller, event_type="order")
+    assert (found["total"]["attempts"], found["failures"]) == (0, [])
 
 
 def test_by_source_what_came_of_requests_is_told(caller: Caller) -> None:
@@ -128,8 +171,14 @@ def test_by_source_what_came_of_requests_is_told(caller: Caller) -> None:
         ({"since": "2999-01-01T00:00:00Z"}, "since"),
         ({"until": "2020-01-01T00:00:00Z"}, "since"),
         ({"until": "0001-01-01T00:00:00Z"}, "until"),
-        ({"by": "type"}, "by"),
+        ({"by": "colour"}, "by"),
         ({"by": "source", "subscription": "sub_00000000000070008000000000000000"}, "by"),
+        ({"by": "type", "event_type": "order.placed"}, "by"),
+        (
+            {"event_type": "order.placed", "subscription": "sub_00000000000070008000000000000000"},
+            "event_type",
+        ),
+        ({"event_type": "x" * 201}, "event_type"),
         ({"subscription": "x"}, "subscription"),
         ({"colour": "red"}, "colour"),
     ],
@@ -139,12 +188,13 @@ def test_what_makes_no_sense_is_named(caller: Caller, query: dict[str, str], fie
     assert (answer.status_code, list(fields(answer))) == (400, [field])
 
 
-@pytest.mark.parametrize("by", ["", "subscription", "source"])
+@pytest.mark.parametrize("by", ["", "subscription", "type", "source"])
 def test_it_asks_as_much_of_200_subscriptions_as_of_10_and_no_raw_row(caller: Caller, by: str) -> None:
     counts = []
     for first, last in ((0, 10), (10, 200)):
         for number in range(first, last):
             make.slices(make.subscription(name=f"s{number}"), attempts=1)
+            make.type_slices(f"type-{number}", attempts=1)
             received(make.source(f"shop-{number}").pk, "accepted", 1)
         with CaptureQueriesContext(connection) as captured:
             told(caller, since=ago(days=2), **({"by": by} if by else {}))

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
 
-from deliveries.models import Attempt, Rollup, Seat, Tally, Total
+from deliveries.models import Attempt, Rollup, Seat, Tally, Total, TypeRollup
 from deliveries.models.rollup import EVERY
 from tests import make
 from tests.endpoints import Endpoint, answers
@@ -42,7 +42,7 @@ class Sender:
     acknowledged: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        number, line = 0, self._connect()
+        number, line = 0, http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=5)
         while not self.stop.wait(1 / EVENTS_PER_S):
             body = json.dumps({"event_id": f"event-{number}", "event_type": "order.placed"})
             try:
@@ -50,15 +50,13 @@ class Sender:
                 answer = line.getresponse()
                 answer.read()
             except (OSError, http.client.HTTPException):
-                line = self._connect()
+                line.close()  # the next request opens it again
                 self.stop.wait(0.1)
                 continue
             if answer.status in (200, 202):
                 self.acknowledged.append(f"event-{number}")
                 number += 1
-
-    def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=5)
+        line.close()
 
 
 @pytest.fixture
@@ -110,6 +108,8 @@ def test_every_acknowledged_event_is_delivered_whoever_is_killed(hub: Hub) -> No
         thread.join()
         hub.until(lambda: set(received(endpoint)) >= set(sender.acknowledged))
         hub.until(lambda: not Tally.objects.exists() and summed() == Attempt.objects.count())
+        of_type = TypeRollup.objects.filter(width_s=3_600, event_type="order.placed")
+        assert of_type.aggregate(Sum("attempts"))["attempts__sum"] == Attempt.objects.count()
         assert Total.objects.aggregate(Sum("attempts"))["attempts__sum"] == Attempt.objects.count()
     sent = received(endpoint)
     assert len(sent) - len(set(sent)) <= WINDOW * len(VICTIMS)

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 BIG = {
     "deliveries_attempt", "deliveries_deadletter", "deliveries_delivery", "deliveries_deliverybody",
     "deliveries_exchange", "deliveries_replayitem", "deliveries_rollup", "deliveries_rollupfailure",
+    "deliveries_typerollup", "deliveries_typefailure",
     "webhooks_event", "webhooks_eventbody", "webhooks_eventkey", "webhooks_receiptrollup", "webhooks_refusal",
 }  # fmt: skip
 

@@ -19,6 +19,8 @@ from deliveries.models import (
     ReplayItem,
     Rollup,
     RollupFailure,
+    TypeFailure,
+    TypeRollup,
 )
 from deliveries.models.rollup import EVERY, WIDTHS
 from deliveries.services.dead_letters import Death, bury
@@ -100,13 +102,16 @@ def test_an_event_nobody_wanted_goes_with_the_rest() -> None:
 @pytest.mark.parametrize(("width_s", "days"), [(60, 2), (900, 8), (3600, 396), (86_400, 396)])
 def test_slices_go_the_narrower_the_sooner(width_s, days) -> None:
     for width in WIDTHS:
-        which = {"width_s": width, "starts_at": make.now(), "subscription_id": EVERY}
-        Rollup.objects.create(**which)
-        RollupFailure.objects.create(**which, outcome="timeout", status=0)
+        which = {"width_s": width, "starts_at": make.now()}
+        Rollup.objects.create(**which, subscription_id=EVERY)
+        TypeRollup.objects.create(**which, event_type="order.placed")
+        kind = {**which, "outcome": "timeout", "status": 0}
+        RollupFailure.objects.create(**kind, subscription_id=EVERY)
+        TypeFailure.objects.create(**kind, event_type="order.placed")
     in_days(days - 1)
     assert Rollup.objects.filter(width_s=width_s).exists()
     in_days(days + 1)
-    for model in (Rollup, RollupFailure):
+    for model in (Rollup, RollupFailure, TypeRollup, TypeFailure):
         left = set(model.objects.values_list("width_s", flat=True))
         assert left == {width for width, kept in KEEP_ROLLUPS_DAYS.items() if kept > days}
 

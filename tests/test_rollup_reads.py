@@ -62,11 +62,11 @@ def test_slices_of_another_width_are_not_counted_twice(lane) -> None:
 def test_subscriptions_are_told_apart_and_the_sum_of_all_is_none_of_them(lane) -> None:
     other = make.subscription()
     slice_of(other.pk, NOON, attempts=5, dead=2)
-    told = rollups.by_subscription(HOURS)
-    assert told == {
-        lane.pk: Figures(attempts=7, delivered_first=3),
-        other.pk: Figures(attempts=5, dead=2),
-    }
+    told = [
+        (lane.pk, Figures(attempts=7, delivered_first=3, took=(0,) * 7 + (7,) + (0,) * 15)),
+        (other.pk, Figures(attempts=5, dead=2, took=(0,) * 23)),
+    ]
+    assert [rollups.busiest(HOURS, most) for most in (1, 2, 3)] == [told[:1], told, told]
     assert rollups.of(HOURS, [other.pk]) == {other.pk: Figures(attempts=5, dead=2, took=(0,) * 23)}
 
 
@@ -141,7 +141,7 @@ def test_every_question_is_one_statement_at_any_number_of_rows(lane, django_asse
     questions: tuple[Callable[[Window], object], ...] = (
         rollups.totals,
         rollups.series,
-        rollups.by_subscription,
+        lambda window: rollups.busiest(window, 5),
         rollups.causes,
         rollups.causes_by_step,
         lambda window: rollups.failing(window, 5),

@@ -17,6 +17,8 @@ from deliveries.models import (
     Rollup,
     RollupFailure,
     Tally,
+    TypeFailure,
+    TypeRollup,
 )
 from deliveries.models.rollup import EVERY
 from deliveries.services.folding import fold
@@ -64,6 +66,7 @@ def test_its_slices_say_what_its_attempts_say() -> None:
         for which in (
             Rollup.objects.filter(subscription_id=EVERY),
             Rollup.objects.exclude(subscription_id=EVERY),
+            TypeRollup.objects.all(),
         ):
             told = which.filter(width_s=width_s).aggregate(
                 tries=Sum("attempts"), delivered=Sum(F("delivered_first") + F("delivered_retry")),
@@ -72,33 +75,46 @@ def test_its_slices_say_what_its_attempts_say() -> None:
             assert told == {
                 "tries": tries, "delivered": delivered, "dead": deaths, "retried": tries - delivered - deaths
             }  # fmt: skip
-        failures = RollupFailure.objects.filter(width_s=width_s, subscription_id=EVERY)
-        assert failures.aggregate(sum=Sum("failures"))["sum"] == tries - delivered
+        for failures in (
+            RollupFailure.objects.filter(subscription_id=EVERY),
+            TypeFailure.objects.all(),
+        ):
+            told = failures.filter(width_s=width_s).aggregate(sum=Sum("failures"))
+            assert told == {"sum": tries - delivered}
+
+
+def wide(model: type[Rollup] | type[TypeRollup] | type[TypeFailure]) -> set[tuple[object, ...]]:
+    columns = [field.attname for field in model._meta.fields if field.name != "id"]
+    return set(model.objects.filter(width_s__gte=3_600).values_list(*columns))
 
 
 def test_its_slices_are_those_that_folding_makes() -> None:
     seed(400)
-    columns = [field.attname for field in Rollup._meta.fields if field.name != "id"]
-    made = set(Rollup.objects.filter(width_s__gte=3_600).values_list(*columns))
-    Rollup.objects.all().delete()
+    made = [wide(model) for model in (Rollup, TypeRollup, TypeFailure)]
+    for model in (Rollup, TypeRollup, TypeFailure):
+        model.objects.all().delete()
     ids = [key.hex for key in Attempt.objects.values_list("pk", flat=True)]
+    failed = [key.hex for key in Attempt.objects.exclude(outcome="ok").values_list("pk", flat=True)]
     deaths = [
         {
             "lane": lane.hex,
+            "type": event_type,
             "second": int(at.timestamp()),
             "attempt": Attempt.objects.filter(delivery=of).latest("number").pk.hex,
         }
-        for lane, at, of in DeadLetter.objects.values_list("subscription_id", "died_at", "delivery_id")
+        for lane, event_type, at, of in DeadLetter.objects.values_list(
+            "subscription_id", "delivery__event_type", "died_at", "delivery_id"
+        )
     ]
     Tally.objects.create(
         settled_at=timezone.now(),
         attempts=json.dumps(ids),
-        failed="[]",
+        failed=json.dumps(failed),
         deaths=json.dumps(deaths),
         length=len(ids),
     )
     fold()
-    assert set(Rollup.objects.filter(width_s__gte=3_600).values_list(*columns)) == made
+    assert [wide(model) for model in (Rollup, TypeRollup, TypeFailure)] == made
 
 
 def test_a_hub_that_holds_events_is_left_alone_unless_forced() -> None:
@@ -109,8 +125,9 @@ def test_a_hub_that_holds_events_is_left_alone_unless_forced() -> None:
     seed(200, force=True)
     seed(200, force=True, luck=2)
     assert 400 <= Delivery.objects.count() <= 404
-    days = Rollup.objects.filter(width_s=86_400, subscription_id=EVERY)
-    assert days.aggregate(tries=Sum("attempts"))["tries"] == Attempt.objects.count()
+    for slices in (Rollup.objects.filter(subscription_id=EVERY), TypeRollup.objects.all()):
+        days = slices.filter(width_s=86_400)
+        assert days.aggregate(tries=Sum("attempts"))["tries"] == Attempt.objects.count()
 
 
 @pytest.mark.parametrize("wrong", [{"deliveries": 0}, {"deliveries": -5}])

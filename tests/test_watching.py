@@ -14,7 +14,7 @@ from deliveries.services import depths, folding
 from deliveries.services.replay import replay_delivery
 from tests import make
 from tests.endpoints import Endpoint, answers, takes_turns
-from tests.prometheus import RULES, Prometheus, promtool, running
+from tests.prometheus import PATIENCE_S, RULES, Prometheus, promtool, running
 from tests.running import dispatchers, until
 from webhooks.ids import public_id
 from webhooks.models import Event, EventState, Source
@@ -84,10 +84,10 @@ class Hub:
         Event.objects.filter(state=EventState.RECEIVED, event_type="").update(event_type="order.placed")
         for _ in range(4):
             make.event(type="user.created")
-        until(self._is_settled)
+        until(self._is_settled, within_s=PATIENCE_S)
         delivery = Delivery.objects.filter(subscription=self.lane, state=DeliveryState.DELIVERED).first()
         assert replay_delivery(delivery_id=delivery.pk, actor="ada").is_done
-        until(self._is_settled)
+        until(self._is_settled, within_s=PATIENCE_S)
         rollups.flush()
         folding.fold()
         depths.sample(make.now())
@@ -100,17 +100,16 @@ class Hub:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("at_work")
 def test_no_query_of_a_dashboard_is_empty_on_a_hub_at_work(
-    live_server: Any, client: Any, tmp_path: Path, free_port: int
+    live_server: Any, client: Any, tmp_path: Path
 ) -> None:
     target = live_server.url.removeprefix("http://")
     with (
         Endpoint(answers(204)) as good,
         Endpoint(takes_turns(answers(503), answers(503), answers(503), answers(200))) as moody,
-        running(tmp_path, free_port, [target]) as prometheus,
+        running(tmp_path, [target]) as prometheus,
         dispatchers(),
     ):
         hub = Hub(good, moody)
-        wait_for_prometheus(prometheus)
         hub.live(client, "a")
         prometheus.until("sum(weir_deliveries_total)", 4)
         hub.live(client, "b")
@@ -138,13 +137,3 @@ def is_shown(prometheus: Prometheus, expression: str, lane: Subscription) -> boo
         "$subscription", public_id("subscription", lane.pk)
     )
     return any(math.isfinite(float(each["value"][1])) for each in prometheus.query(asked))
-
-
-def wait_for_prometheus(prometheus: Prometheus) -> None:
-    def is_up() -> bool:
-        try:
-            return prometheus.number('up{job="weir"}') == 1
-        except OSError:
-            return False
-
-    until(is_up)

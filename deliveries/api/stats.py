@@ -11,8 +11,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deliveries.models import Rollup, Subscription
+from deliveries.models.rollup import TYPES_A_DAY
 from deliveries.selectors.rollups import Window
-from deliveries.selectors.stats import WIDEST_S, OfSubscription, by_subscription, covering, stats
+from deliveries.selectors.stats import (
+    WIDEST_S,
+    OfSubscription,
+    OfType,
+    by_subscription,
+    by_type,
+    covering,
+    stats,
+    stats_of_type,
+)
 from webhooks.deciders.reading import moment
 from webhooks.rest import Door, PublicId, Read, Strict
 from webhooks.selectors.window_receipts import ReceiptsOfSource, receipts_by_source
@@ -28,12 +38,15 @@ class Wish(Strict):
     since = Read(moment, WHEN, help_text="From when on. Left out: a day before `until`.")
     until = Read(moment, WHEN, help_text="Until when. Left out: now.")
     by = serializers.ChoiceField(
-        choices=["subscription", "source"],
+        choices=["subscription", "type", "source"],
         required=False,
-        help_text="`subscription`: how deliveries fared to each. `source`: what came of requests of each, by the "
-        "hour. By event type nothing is summed up.",
+        help_text="`subscription`: how deliveries to each fared. `type`: how deliveries of each type of event fared. "
+        "`source`: what came of requests of each, by the hour.",
     )
     subscription = PublicId("subscription", required=False, help_text="Only of this one.")
+    event_type = serializers.CharField(
+        required=False, allow_blank=True, max_length=200, help_text="Only of events of this type, exactly."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         now = datetime.now(UTC)
@@ -41,8 +54,9 @@ class Wish(Strict):
         since = attrs.get("since", until - USUAL)
         if not now - LONGEST <= since < until:
             raise ValidationError({"since": [f"Choose a moment before until, within {LONGEST.days} days."]})
-        if "by" in attrs and "subscription" in attrs:
-            raise ValidationError({"by": ["One subscription is not told apart; leave one of the two out."]})
+        if len(attrs.keys() & {"by", "subscription", "event_type"}) > 1:
+            name = next(name for name in ("by", "event_type") if name in attrs)
+            raise ValidationError({name: ["Choose one of by, subscription and event_type."]})
         return {**attrs, "window": covering(since, until, now=now)}
 
 
@@ -50,6 +64,14 @@ class SubscriptionFigures(serializers.Serializer[OfSubscription]):
     subscription = PublicId("subscription", source="id", help_text="The subscription's id.")
     name = serializers.CharField(help_text="What people call it.")
     figures = FiguresBody(help_text="How deliveries to it fared.")
+
+
+class TypeFigures(serializers.Serializer[OfType]):
+    event_type = serializers.CharField(
+        allow_null=True,
+        help_text=f"The type; null: those that came when their day (UTC) had {TYPES_A_DAY:,} types already.",
+    )
+    figures = FiguresBody(help_text="How deliveries of such events fared.")
 
 
 class ReceiptsBody(serializers.Serializer[ReceiptsOfSource]):
@@ -94,7 +116,10 @@ class StatsBody(serializers.Serializer[Any]):
     by_subscription = SubscriptionFigures(
         many=True, required=False, help_text="The busiest subscriptions, when asked for by them."
     )
-    is_cut = serializers.BooleanField(required=False, help_text="Whether there are more subscriptions.")
+    by_type = TypeFigures(many=True, required=False, help_text="The busiest types, when asked for by type.")
+    is_cut = serializers.BooleanField(
+        required=False, help_text="Whether there are more subscriptions, or more types."
+    )
     by_source = ReceiptsBody(many=True, required=False, help_text="What came in, when asked for by source.")
 
 
@@ -113,15 +138,21 @@ class StatsDoor(Door[Rollup]):
         window, one = asked["window"], asked.get("subscription")
         if one is not None and not Subscription.objects.filter(pk=one).exists():
             raise ValidationError({"subscription": ["There is no such subscription."]})
-        found = stats(window, one)
+        event_type = asked.get("event_type")
+        found = stats(window, one) if event_type is None else stats_of_type(window, event_type)
         shown = {"since": window.since, "until": window.until, "total": found.total, "failures": found.causes}
-        parts = {"subscription": _by_subscription, "source": _by_source}
+        parts = {"subscription": _by_subscription, "type": _by_type, "source": _by_source}
         return Response(StatsBody(shown | (parts[asked["by"]](window) if "by" in asked else {})).data)
 
 
 def _by_subscription(window: Window) -> dict[str, Any]:
     rows, is_more = by_subscription(window)
     return {"by_subscription": rows, "is_cut": is_more}
+
+
+def _by_type(window: Window) -> dict[str, Any]:
+    rows, is_more = by_type(window)
+    return {"by_type": rows, "is_cut": is_more}
 
 
 def _by_source(window: Window) -> dict[str, Any]:

@@ -77,9 +77,17 @@ def insert(owed: Sequence[Owed], now: datetime) -> None:
         truly = Delivery.objects.filter(id__in=list(deaths)).values_list("id", flat=True)
         buried = [deaths[delivery] for delivery in truly]
         bury(deaths=buried, now=now)
-        died = [Died(death.subscription_id, None, Outcome.FILTER_FAILED) for death in buried]
-        tallies.add(recorded=(), died=died, now=now)
         told = {each.delivery_id: each.owed.event for each in made if each.delivery_id in deaths}
+        died = [
+            Died(
+                lane_id=death.subscription_id,
+                event_type=told[death.delivery_id].event_type,
+                attempt_id=None,
+                outcome=Outcome.FILTER_FAILED,
+            )
+            for death in buried
+        ]
+        tallies.add(recorded=(), died=died, now=now)
         for death in buried:
             transaction.on_commit(partial(_tell, death, told[death.delivery_id]))
 

@@ -262,7 +262,8 @@ def _bury(results: Iterable[Result], now: datetime) -> list[Died]:
     dead = {r.job.row.delivery_id: r for r in results if r.decision.state == "dead"}
     if not dead:
         return []
-    truly = Delivery.objects.filter(id__in=list(dead), state=DeliveryState.DEAD, settled_at=now)
+    found = Delivery.objects.filter(id__in=list(dead), state=DeliveryState.DEAD, settled_at=now)
+    truly = dict(found.values_list("id", "event_type"))
     deaths = [
         Death(
             delivery_id=delivery,
@@ -273,15 +274,19 @@ def _bury(results: Iterable[Result], now: datetime) -> list[Died]:
             error=_error(dead[delivery]),
             outcome=dead[delivery].outcome.value,
         )
-        for delivery in truly.values_list("id", flat=True)
+        for delivery in truly
     ]
     bury(deaths=deaths, now=now)
-    return [_died(dead[death.delivery_id]) for death in deaths]
+    return [_died(dead[delivery], event_type) for delivery, event_type in truly.items()]
 
 
-def _died(result: Result) -> Died:
-    attempt = result.attempt_id if isinstance(result, Tried) else None
-    return Died(lane_id=result.job.row.lane_id, attempt_id=attempt, outcome=result.outcome)
+def _died(result: Result, event_type: str) -> Died:
+    return Died(
+        lane_id=result.job.row.lane_id,
+        event_type=event_type,
+        attempt_id=result.attempt_id if isinstance(result, Tried) else None,
+        outcome=result.outcome,
+    )
 
 
 def _disable(gone: set[UUID], now: datetime) -> None:

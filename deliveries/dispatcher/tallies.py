@@ -15,6 +15,7 @@ class Died(NamedTuple):
     """A delivery that became a dead letter just now, by its last attempt or, without one, by what forbade it."""
 
     lane_id: UUID
+    event_type: str
     attempt_id: UUID | None
     outcome: Outcome
 
@@ -41,4 +42,10 @@ def add(*, recorded: Sequence[Sequence[str]], died: Sequence[Died], now: datetim
 
 def _death(died: Died, second: int) -> dict[str, object]:
     attempt = died.attempt_id and died.attempt_id.hex
-    return {"lane": died.lane_id.hex, "second": second, "attempt": attempt, "outcome": died.outcome}
+    return {
+        "lane": died.lane_id.hex,
+        "type": died.event_type,
+        "second": second,
+        "attempt": attempt,
+        "outcome": died.outcome,
+    }

@@ -19,7 +19,7 @@ from .lane import (
     Seat,
 )
 from .replay import Replay, ReplayItem, ReplayLane, ReplayPack
-from .rollup import DepthSlice, Rollup, RollupFailure, Tally
+from .rollup import DepthSlice, Rollup, RollupFailure, Tally, TypeFailure, TypeRollup
 from .saved_view import SavedView
 from .subscription import ClientErrors, Format, Ordering, Signing, Subscription, SubscriptionSecret
 from .total import CircuitTotal, EventTotal, FailureTotal, SpreadTotal, Total
@@ -75,4 +75,6 @@ __all__ = [
     "SubscriptionSecret",
     "Tally",
     "Total",
+    "TypeFailure",
+    "TypeRollup",
 ]

@@ -8,6 +8,12 @@ from .subscription import Subscription
 
 EVERY = UUID(int=0)  # in place of a subscription: the slice of all of them together
 WIDTHS = (60, 900, 3600, 86_400)  # seconds; days, of UTC, are what long windows are summed from
+TYPES_A_DAY = (
+    1_000  # types of events with slices of their own: senders choose them, and may choose any number
+)
+OTHER_TYPES = (
+    "*"  # in place of a type: the slice of those beyond; should a sender use it, it is counted there
+)
 
 
 class Tally(models.Model):
@@ -30,21 +36,13 @@ class Tally(models.Model):
         return f"tally {self.id}"
 
 
-class Rollup(models.Model):
-    """One subscription, or every one, in one slice of time. Folding alone adds to it.
+class Counts(models.Model):
+    """What is counted in one slice of time.
 
     An attempt counts when it began, a death when it happened. `took_00` to `took_22` count what was answered
-    or ran out of time by how long it took (deliveries.deciders.latency). A subscription that is gone leaves
-    the sums over every subscription as they are.
+    or ran out of time by how long it took (deliveries.deciders.latency).
     """
 
-    id = models.BigAutoField(primary_key=True)
-    starts_at = models.DateTimeField()
-    width_s = models.IntegerField(help_text="60, 900, 3600 or 86400.")
-    # No constraint, since no subscription stands for every one of them.
-    subscription = models.ForeignKey(
-        Subscription, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
-    )
     attempts = models.IntegerField(default=0)
     replays = models.IntegerField(default=0, help_text="Attempts of replayed deliveries.")
     delivered_first = models.IntegerField(default=0, help_text="Delivered by their very first attempt.")
@@ -76,6 +74,24 @@ class Rollup(models.Model):
     took_20 = models.IntegerField(default=0)
     took_21 = models.IntegerField(default=0)
     took_22 = models.IntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class Rollup(Counts):
+    """One subscription, or every one, in one slice of time. Folding alone adds to it.
+
+    A subscription that is gone leaves the sums over every subscription as they are.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    width_s = models.IntegerField(help_text="60, 900, 3600 or 86400.")
+    # No constraint, since no subscription stands for every one of them.
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
 
     class Meta:
         constraints = [
@@ -119,6 +135,65 @@ class RollupFailure(models.Model):
         indexes = [
             # Serves retention.
             models.Index(fields=["width_s", "starts_at"], name="rollup_failure_age_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.failures} × {self.outcome}"
+
+
+class TypeRollup(Counts):
+    """One type of events, to all subscriptions, in one slice of time. Over all types, what `EVERY` has.
+
+    A type that comes when its day has `TYPES_A_DAY` of them is counted under `OTHER_TYPES`, all that day.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    width_s = models.IntegerField(help_text="60, 900, 3600 or 86400.")
+    event_type = models.CharField(max_length=200)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            # Serves "all types in this window", and folding: "is this type one of its day's?"
+            models.UniqueConstraint(
+                fields=["width_s", "starts_at", "event_type"], name="type_rollup_slice_unique"
+            ),
+            models.CheckConstraint(condition=models.Q(width_s__in=WIDTHS), name="type_rollup_width_known"),
+        ]
+        indexes = [
+            # Serves "this type in this window".
+            models.Index(fields=["event_type", "width_s", "starts_at"], name="type_rollup_type_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.attempts} attempts"
+
+
+class TypeFailure(models.Model):
+    """Failures of one kind, of one type of events, in one slice; see `TypeRollup`."""
+
+    id = models.BigAutoField(primary_key=True)
+    starts_at = models.DateTimeField()
+    width_s = models.IntegerField(help_text="60, 900, 3600 or 86400.")
+    event_type = models.CharField(max_length=200)
+    outcome = models.CharField(max_length=20)
+    status = models.SmallIntegerField(help_text="0: there was no answer.")
+    failures = models.IntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            # Serves "how did this type fail in this window?"
+            models.UniqueConstraint(
+                fields=["event_type", "width_s", "starts_at", "outcome", "status"],
+                name="type_failure_slice_unique",
+            ),
+            models.CheckConstraint(condition=models.Q(width_s__in=WIDTHS), name="type_failure_width_known"),
+        ]
+        indexes = [
+            # Serves retention.
+            models.Index(fields=["width_s", "starts_at"], name="type_failure_age_idx"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Sums the made-up attempts up into the slices that dashboards read, as folding would have done day by day."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +15,8 @@ DAY_S = 86_400
 _IS_LAST = "d.state IN ('dead', 'discarded') AND a.number = d.attempts"
 _SUMS = SUMS | {"dead": "COUNT(*) FILTER (WHERE is_last)"}
 _FAILURES = {"failures": "COUNT(*)"}
+_FAILED = " AND a.outcome <> 'ok'"
+_KIND = ("outcome", "status")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,24 +69,35 @@ def sum_up(subscriptions: Iterable[UUID], *, now: float) -> None:
                 narrow = _own(dialect, sheet, width_s, since) if width_s < DAY_S else _days(dialect, sheet)
                 cursor.execute(narrow.replace("WHOM", whom))
                 cursor.execute(_everyone(dialect, sheet, width_s).replace("WHOM", whom))
+        for sheet in _type_sheets(dialect):
+            for widths in ((60, 900), (3_600, DAY_S)):
+                cursor.execute(_of_types(dialect, sheet, widths, now=now).replace("WHOM", whom))
 
 
 def _sheets(dialect: Dialect) -> tuple[Sheet, Sheet]:
-    raw = f"""
-        SELECT d.subscription_id, {dialect.second.format("a.started_at")} AS second, a.number, a.phase, a.outcome,
-               COALESCE(a.status, 0) AS status, CASE WHEN {IS_TIMED} THEN a.duration_ms ELSE 0 END AS took_ms,
+    facts = _facts(dialect)
+    return (
+        Sheet(table="deliveries_rollup", keys=(), sums=_SUMS, facts=facts),
+        Sheet(table="deliveries_rollupfailure", keys=_KIND, sums=_FAILURES, facts=facts + _FAILED),
+    )
+
+
+def _type_sheets(dialect: Dialect) -> tuple[Sheet, Sheet]:
+    facts = _facts(dialect)
+    return (
+        Sheet(table="deliveries_typerollup", keys=(), sums=_SUMS, facts=facts),
+        Sheet(table="deliveries_typefailure", keys=_KIND, sums=_FAILURES, facts=facts + _FAILED),
+    )
+
+
+def _facts(dialect: Dialect) -> str:
+    return f"""
+        SELECT d.subscription_id, d.event_type, {dialect.second.format("a.started_at")} AS second, a.number, a.phase,
+               a.outcome, COALESCE(a.status, 0) AS status,
+               CASE WHEN {IS_TIMED} THEN a.duration_ms ELSE 0 END AS took_ms,
                CASE WHEN {IS_TIMED} THEN {BUCKET_OF} END AS bucket, {_IS_LAST} AS is_last
         FROM deliveries_attempt a JOIN deliveries_delivery d ON d.id = a.delivery_id
         WHERE d.subscription_id IN (WHOM)"""  # noqa: S608 (names of our own, and ids that we made)
-    return (
-        Sheet(table="deliveries_rollup", keys=(), sums=_SUMS, facts=raw),
-        Sheet(
-            table="deliveries_rollupfailure",
-            keys=("outcome", "status"),
-            sums=_FAILURES,
-            facts=f"{raw} AND a.outcome <> 'ok'",
-        ),
-    )
 
 
 def _own(dialect: Dialect, sheet: Sheet, width_s: int, since: int) -> str:
@@ -116,4 +129,26 @@ def _everyone(dialect: Dialect, sheet: Sheet, width_s: int) -> str:
         FROM {sheet.table} WHERE width_s = {width_s} AND subscription_id IN (WHOM)
         GROUP BY width_s, starts_at{sheet.more}
         ON CONFLICT (width_s, starts_at, subscription_id{sheet.more})
+        DO UPDATE SET {", ".join(f"{name} = {sheet.table}.{name} + excluded.{name}" for name in sheet.sums)}"""  # noqa: S608
+
+
+def _of_types(dialect: Dialect, sheet: Sheet, widths: Sequence[int], *, now: float) -> str:
+    """From the attempts themselves, summed by the narrower width first. A month has few types, so each has its own."""
+    narrow, start = widths[0], "narrow.second - narrow.second % w.width_s"
+    kept = {width_s: int(now - KEEP_ROLLUPS_DAYS[width_s] * DAY_S) // width_s * width_s for width_s in widths}
+    chosen = " UNION ALL ".join(
+        f"SELECT {width_s} AS width_s, {since} AS since" for width_s, since in kept.items()
+    )
+    summed = ", ".join(f"{count} AS {name}" for name, count in sheet.sums.items())
+    key = f"width_s, starts_at, event_type{sheet.more}"
+    return f"""
+        WITH narrow AS (
+            SELECT second - second % {narrow} AS second, event_type{sheet.more}, {summed}
+            FROM ({sheet.facts}) AS facts WHERE second >= {min(kept.values())}
+            GROUP BY second - second % {narrow}, event_type{sheet.more})
+        INSERT INTO {sheet.table} ({key}, {sheet.names})
+        SELECT w.width_s, {dialect.moment.format(start)} AS starts_at, event_type{sheet.more}, {sheet.added}
+        FROM narrow CROSS JOIN ({chosen}) AS w WHERE narrow.second >= w.since
+        GROUP BY w.width_s, {start}, event_type{sheet.more}
+        ON CONFLICT ({key})
         DO UPDATE SET {", ".join(f"{name} = {sheet.table}.{name} + excluded.{name}" for name in sheet.sums)}"""  # noqa: S608

@@ -116,44 +116,44 @@ class Cause:
 
 
 def totals(window: Window, subscription: UUID = EVERY) -> Figures:
-    sums: dict[str, Any] = {name: Coalesce(Sum(name), 0) for name in _names(with_latency=True)}
-    return _figures(Rollup.objects.filter(_tiles(window), subscription=subscription).aggregate(**sums))
+    return sum_of(Rollup.objects.filter(tiles(window), subscription=subscription))
 
 
 def series(window: Window, subscription: UUID = EVERY) -> list[tuple[datetime, Figures]]:
     """Every step of the window, also those in which nothing happened."""
-    rows = _by_step(_slices(window, subscription), window).annotate(**_sums(with_latency=True))
-    found = {row["step"]: _figures(row) for row in rows}
+    rows = _by_step(_slices(window, subscription), window).annotate(**sums(with_latency=True))
+    found = {row["step"]: figures_of(row) for row in rows}
     return [(start, found.get(step, Figures())) for step, start in enumerate(window.starts)]
 
 
-def by_subscription(window: Window) -> dict[UUID, Figures]:
-    """Every subscription that was busy in the window, without latencies."""
-    busy = Rollup.objects.filter(_tiles(window)).exclude(subscription=EVERY)
-    rows = busy.order_by().values("subscription_id")
-    return {row["subscription_id"]: _figures(row) for row in rows.annotate(**_sums(with_latency=False))}
+def busiest(window: Window, most: int) -> list[tuple[UUID, Figures]]:
+    """The subscriptions with the most attempts first, with latencies."""
+    busy = Rollup.objects.filter(tiles(window)).exclude(subscription=EVERY)
+    rows = busy.order_by().values("subscription_id").annotate(**sums(with_latency=True))
+    ranked = rows.order_by("-attempts", "subscription_id")[:most]
+    return [(row["subscription_id"], figures_of(row)) for row in ranked]
 
 
 def failing(window: Window, most: int) -> list[tuple[UUID, int]]:
     """The subscriptions with the most failures, and how many: a start for "which do worst", cheap at any span."""
-    failures = RollupFailure.objects.filter(_tiles(window)).exclude(subscription=EVERY)
+    failures = RollupFailure.objects.filter(tiles(window)).exclude(subscription=EVERY)
     rows = failures.order_by().values("subscription_id").annotate(total=Sum("failures"))
     return list(rows.order_by("-total", "subscription_id").values_list("subscription_id", "total")[:most])
 
 
 def of(window: Window, subscriptions: Collection[UUID]) -> dict[UUID, Figures]:
     """Some subscriptions, with latencies; those that were idle are left out."""
-    some = Rollup.objects.filter(_tiles(window), subscription__in=subscriptions)
+    some = Rollup.objects.filter(tiles(window), subscription__in=subscriptions)
     rows = some.order_by().values("subscription_id")
-    return {row["subscription_id"]: _figures(row) for row in rows.annotate(**_sums(with_latency=True))}
+    return {row["subscription_id"]: figures_of(row) for row in rows.annotate(**sums(with_latency=True))}
 
 
 def strips(window: Window, subscriptions: Collection[UUID]) -> dict[UUID, list[Figures]]:
     """How each of these fared in each of the window's steps, without latencies."""
     rows = _by_step(_slices(window).filter(subscription__in=subscriptions), window, "subscription_id")
     made = {subscription: [Figures()] * len(window.starts) for subscription in subscriptions}
-    for row in rows.annotate(**_sums(with_latency=False)):
-        made[row["subscription_id"]][row["step"]] = _figures(row)
+    for row in rows.annotate(**sums(with_latency=False)):
+        made[row["subscription_id"]][row["step"]] = figures_of(row)
     return made
 
 
@@ -163,7 +163,7 @@ def at_once(
     """Several windows in one statement, for some subscriptions or all that were busy; `EVERY` stands among them."""
     numbered, names = list(windows), _names(with_latency=with_latency)
     rows = _united(Rollup.objects.all(), numbered, subscriptions, ("subscription_id",), names)
-    return {(numbered[row["window"]], row["subscription_id"]): _figures(row) for row in rows}
+    return {(numbered[row["window"]], row["subscription_id"]): figures_of(row) for row in rows}
 
 
 def causes_at_once(
@@ -180,10 +180,7 @@ def causes_at_once(
 
 def causes(window: Window, subscription: UUID = EVERY) -> list[Cause]:
     """Why attempts failed, and deliveries that could not be tried; the most frequent first."""
-    failures = RollupFailure.objects.filter(_tiles(window), subscription=subscription)
-    rows = failures.order_by().values("outcome", "status").annotate(total=Sum("failures"))
-    ordered = rows.order_by("-total", "outcome", "status").values_list("outcome", "status", "total")
-    return [Cause(outcome=outcome, status=status, failures=total) for outcome, status, total in ordered]
+    return causes_of(RollupFailure.objects.filter(tiles(window), subscription=subscription))
 
 
 def causes_by_step(window: Window, subscription: UUID = EVERY) -> list[tuple[datetime, list[Cause]]]:
@@ -223,7 +220,7 @@ def depths(window: Window) -> list[tuple[int, int]]:
     return [found.get(step, (0, 0)) for step in range(len(window.starts))]
 
 
-def _tiles(window: Window) -> Q:
+def tiles(window: Window) -> Q:
     """Slices that cover the whole window once, with the widest where they fit: a month is 30 days, not 720 hours."""
     chosen, gaps = Q(), [(int(window.since.timestamp()), int(window.until.timestamp()))]
     for width in (each for each in reversed(WIDTHS) if each >= window.width_s):
@@ -250,12 +247,24 @@ def _united(
     """One row for each key in each window that has any; `window` is its place in the list."""
     some = slices if subscriptions is None else slices.filter(subscription__in=subscriptions)
     parts = [
-        some.filter(_tiles(window)).order_by().values(*keys).annotate(
+        some.filter(tiles(window)).order_by().values(*keys).annotate(
             window=Value(place, output_field=IntegerField()), **{name: Sum(name) for name in names}
         )
         for place, window in enumerate(windows)
     ]  # fmt: skip
     return parts[0].union(*parts[1:], all=True) if parts else []
+
+
+def sum_of(slices: QuerySet[Any]) -> Figures:
+    return figures_of(
+        slices.aggregate(**{name: Coalesce(Sum(name), 0) for name in _names(with_latency=True)})
+    )
+
+
+def causes_of(failures: QuerySet[Any]) -> list[Cause]:
+    rows = failures.order_by().values("outcome", "status").annotate(total=Sum("failures"))
+    ordered = rows.order_by("-total", "outcome", "status").values_list("outcome", "status", "total")
+    return [Cause(outcome=outcome, status=status, failures=total) for outcome, status, total in ordered]
 
 
 def _moment(second: int) -> datetime:
@@ -287,11 +296,11 @@ def _names(*, with_latency: bool) -> Sequence[str]:
     return (*COUNTS, "latency_ms", *BUCKET_NAMES) if with_latency else COUNTS
 
 
-def _sums(*, with_latency: bool) -> dict[str, Any]:
+def sums(*, with_latency: bool) -> dict[str, Any]:
     return {name: Sum(name) for name in _names(with_latency=with_latency)}
 
 
-def _figures(row: Mapping[str, Any]) -> Figures:
+def figures_of(row: Mapping[str, Any]) -> Figures:
     has_latency = BUCKET_NAMES[0] in row
     return Figures(
         **{name: row[name] for name in COUNTS},

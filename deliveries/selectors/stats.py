@@ -1,7 +1,4 @@
-"""Reads figures of any window from rollups alone: of all, by subscription, by source. A few statements, however long.
-
-Deliveries are summed up by subscription; what came in, by source. By event type nothing is summed up.
-"""
+"""Reads figures of any window from rollups alone: of all, by subscription, by type. A few statements, however long."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +9,27 @@ from uuid import UUID
 from deliveries.models import Subscription
 from deliveries.models.rollup import EVERY
 
-from . import rollups
+from . import rollups, type_rollups
 from .rollups import Cause, Figures, Window
 
 # Slices of this width begin within so long ago: an hour less than retention keeps them.
 KEPT: Final = ((60, timedelta(hours=47)), (900, timedelta(hours=191)))
 WIDEST_S: Final = 3_600
-MOST_SUBSCRIPTIONS: Final = 250  # told apart: those with the most attempts
+MOST: Final = 250  # subscriptions or types that are told apart: those with the most attempts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OfSubscription:
     id: UUID
     name: str
+    figures: Figures
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfType:
+    """`event_type` is None where types are not told apart, since their day had too many."""
+
+    event_type: str | None
     figures: Figures
 
 
@@ -51,16 +56,26 @@ def stats(window: Window, subscription: UUID | None = None) -> Stats:
     return Stats(total=rollups.totals(window, of), causes=rollups.causes(window, of))
 
 
+def stats_of_type(window: Window, event_type: str) -> Stats:
+    return Stats(
+        total=type_rollups.totals(window, event_type), causes=type_rollups.causes(window, event_type)
+    )
+
+
+def by_type(window: Window) -> tuple[list[OfType], bool]:
+    """The busiest first, and whether there are more."""
+    found = type_rollups.busiest(window, MOST + 1)
+    return [OfType(event_type=each, figures=figures) for each, figures in found[:MOST]], len(found) > MOST
+
+
 def by_subscription(window: Window) -> tuple[list[OfSubscription], bool]:
     """The busiest first, and whether there are more."""
-    busy = rollups.by_subscription(window)
-    ranked = sorted(busy, key=lambda key: (-busy[key].attempts, key))
-    chosen = ranked[:MOST_SUBSCRIPTIONS]
-    figures = rollups.of(window, chosen)
+    found = rollups.busiest(window, MOST + 1)
+    chosen = dict(found[:MOST])
     names = dict(Subscription.objects.filter(pk__in=chosen).values_list("pk", "name"))
     told = [
-        OfSubscription(id=key, name=names[key], figures=figures[key])
-        for key in chosen
-        if key in names and key in figures
+        OfSubscription(id=key, name=names[key], figures=figures)
+        for key, figures in chosen.items()
+        if key in names
     ]
-    return told, len(ranked) > len(chosen)
+    return told, len(found) > MOST

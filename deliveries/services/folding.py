@@ -17,7 +17,7 @@ from .folding_sql import POSTGRESQL, SQLITE, of_attempts, of_failures
 
 BATCH = 200  # tallies in one transaction,
 ATTEMPTS = 5_000  # or as many as name so many attempts,
-ATTEMPTS_ON_SQLITE = 1_500  # where all other writers wait for it: under 50 ms
+ATTEMPTS_ON_SQLITE = 1_000  # where all other writers wait for it: under 50 ms
 YOUNG_S = 1.5  # tallies gather this long, however many dispatchers look: a fold costs the same for few
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from deliveries.deciders.latency import BUCKETS, EDGES_MS, WAIT_EDGES_MS
 from deliveries.deciders.outcome import ENDPOINT_FAULTS
 from deliveries.models import Phase
-from deliveries.models.rollup import EVERY, WIDTHS
+from deliveries.models.rollup import EVERY, OTHER_TYPES, TYPES_A_DAY, WIDTHS
 from deliveries.models.total import Spread
 
 LAST_RETRY = 12  # the number that stands for all later retries
+DAY_S = WIDTHS[-1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +38,14 @@ POSTGRESQL = Dialect(
          CROSS JOIN json_array_elements_text(t.{column}::json) AS f(id) WHERE t.id IN (CHOSEN)) AS i
         CROSS JOIN LATERAL (SELECT * FROM deliveries_attempt WHERE id = i.attempt_id LIMIT 1) AS a
         CROSS JOIN LATERAL
-            (SELECT subscription_id, event_id FROM deliveries_delivery WHERE id = a.delivery_id LIMIT 1) AS d""",
+            (SELECT subscription_id, event_id, event_type
+             FROM deliveries_delivery WHERE id = a.delivery_id LIMIT 1) AS d""",
     deaths="""
         (SELECT (f.death->>'lane')::uuid AS subscription_id, (f.death->>'second')::bigint AS second,
+                COALESCE(f.death->>'type', '{other}') AS event_type,
                 (f.death->>'attempt')::uuid AS attempt_id, f.death->>'outcome' AS outcome
          FROM deliveries_tally t CROSS JOIN json_array_elements(t.deaths::json) AS f(death)
-         WHERE t.id IN (CHOSEN)) AS e""",
+         WHERE t.id IN (CHOSEN)) AS e""".replace("{other}", OTHER_TYPES),
     minute="EXTRACT(EPOCH FROM date_trunc('minute', a.started_at))::bigint",
     moment="to_timestamp({seconds})",
     every=f"'{EVERY}'::uuid",
@@ -61,8 +64,11 @@ SQLITE = Dialect(
         CROSS JOIN deliveries_delivery d ON d.id = a.delivery_id AND t.id IN (CHOSEN)""",
     deaths="""
         (SELECT json_extract(f.value, '$.lane') AS subscription_id, json_extract(f.value, '$.second') AS second,
+                COALESCE(json_extract(f.value, '$.type'), '{other}') AS event_type,
                 json_extract(f.value, '$.attempt') AS attempt_id, json_extract(f.value, '$.outcome') AS outcome
-         FROM deliveries_tally t CROSS JOIN json_each(t.deaths) AS f WHERE t.id IN (CHOSEN)) AS e""",
+         FROM deliveries_tally t CROSS JOIN json_each(t.deaths) AS f WHERE t.id IN (CHOSEN)) AS e""".replace(
+        "{other}", OTHER_TYPES
+    ),
     minute="CAST(strftime('%s', a.started_at) AS integer) / 60 * 60",
     moment="datetime({seconds}, 'unixepoch')",
     every=f"'{EVERY.hex}'",
@@ -103,20 +109,22 @@ _TOTALS = (
 def of_attempts(dialect: Dialect) -> list[str]:
     """Statements that add what attempts and deaths come to."""
     facts = f"""
-        SELECT d.subscription_id, {dialect.minute} AS minute, a.number, a.phase, a.outcome, a.duration_ms,
+        SELECT d.subscription_id, d.event_type, {dialect.minute} AS minute, a.number, a.phase, a.outcome, a.duration_ms,
                CASE WHEN {IS_TIMED} THEN a.duration_ms ELSE 0 END AS took_ms,
                CASE WHEN {IS_TIMED} THEN {BUCKET_OF} END AS bucket, {dialect.waited} AS waited_ms,
                a.id IN (SELECT attempt_id FROM {dialect.deaths} WHERE attempt_id IS NOT NULL) AS is_last
         FROM {dialect.attempts.format(column="attempts")}
         UNION ALL
-        SELECT subscription_id, second - second % 60, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL
+        SELECT subscription_id, event_type, second - second % 60, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL
         FROM {dialect.deaths}"""  # noqa: S608
     return _statements(
         dialect,
         facts=facts,
-        minutes=SUMS | _TIMED,
+        sums=SUMS | _TIMED,
+        types=_admitted(dialect),
         adds=[
             _rollup(dialect, table="deliveries_rollup", keys=(), sums=tuple(SUMS)),
+            _type_rollup(dialect, table="deliveries_typerollup", keys=(), sums=tuple(SUMS)),
             _add(table="deliveries_total", keys=("subscription_id",), sums=_TOTALS, source="minutes"),
             _add(
                 table="deliveries_spreadtotal",
@@ -131,18 +139,22 @@ def of_attempts(dialect: Dialect) -> list[str]:
 def of_failures(dialect: Dialect) -> list[str]:
     """Statements that add failures by their kind."""
     facts = f"""
-        SELECT d.subscription_id, {dialect.minute} AS minute, a.outcome, COALESCE(a.status, 0) AS status, 1 AS tries
+        SELECT d.subscription_id, d.event_type, {dialect.minute} AS minute, a.outcome,
+               COALESCE(a.status, 0) AS status, 1 AS tries
         FROM {dialect.attempts.format(column="failed")}
         UNION ALL
-        SELECT subscription_id, second - second % 60, outcome, 0, 0 FROM {dialect.deaths} WHERE attempt_id IS NULL"""  # noqa: S608
+        SELECT subscription_id, event_type, second - second % 60, outcome, 0, 0
+        FROM {dialect.deaths} WHERE attempt_id IS NULL"""  # noqa: S608
     keys, sums = ("outcome", "status"), ("failures",)
     return _statements(
         dialect,
         facts=facts,
-        minutes={"failures": "COUNT(*)", "untried": "COUNT(*) FILTER (WHERE tries = 0)"},
+        sums={"failures": "COUNT(*)", "untried": "COUNT(*) FILTER (WHERE tries = 0)"},
+        types=_known(dialect),
         keys=keys,
         adds=[
             _rollup(dialect, table="deliveries_rollupfailure", keys=keys, sums=sums),
+            _type_rollup(dialect, table="deliveries_typefailure", keys=keys, sums=sums),
             _add(
                 table="deliveries_failuretotal",
                 keys=("subscription_id", *keys),
@@ -157,7 +169,8 @@ def _statements(
     dialect: Dialect,
     *,
     facts: str,
-    minutes: Mapping[str, str],
+    sums: Mapping[str, str],
+    types: str,
     adds: list[str],
     keys: tuple[str, ...] = (),
 ) -> list[str]:
@@ -165,9 +178,11 @@ def _statements(
 
     Where a statement may insert more than once, the attempts are read once for all that is added.
     """
-    by = ", ".join(("subscription_id", "minute", *keys))
-    summed = ", ".join(f"{sum_} AS {name}" for name, sum_ in minutes.items())
-    given = f"WITH facts AS ({facts}), minutes AS (SELECT {by}, {summed} FROM facts GROUP BY {by})"  # noqa: S608
+    summed = ", ".join(f"{sum_} AS {name}" for name, sum_ in sums.items())
+    by, of_type = (", ".join((key, "minute", *keys)) for key in ("subscription_id", "event_type"))
+    given = f"""
+        WITH facts AS ({facts}), minutes AS (SELECT {by}, {summed} FROM facts GROUP BY {by}),
+             of_types AS (SELECT {of_type}, {summed} FROM facts GROUP BY {of_type}), types AS ({types})"""  # noqa: S608
     if not dialect.adds_at_once:
         return [f"{given} {add}" for add in adds]
     first, *others = adds
@@ -185,6 +200,50 @@ def _rollup(dialect: Dialect, *, table: str, keys: tuple[str, ...], sums: tuple[
                 {", ".join(f"m.{name}" for name in (*keys, *sums))}
          FROM minutes m CROSS JOIN ({widths}) AS w CROSS JOIN (SELECT 0 AS every UNION ALL SELECT 1) AS e) AS slices"""  # noqa: S608
     return _add(table=table, keys=("width_s", "starts_at", "subscription_id", *keys), sums=sums, source=rows)
+
+
+def _type_rollup(dialect: Dialect, *, table: str, keys: tuple[str, ...], sums: tuple[str, ...]) -> str:
+    """Of every width, for the type."""
+    widths = " UNION ALL ".join(f"SELECT {width} AS width_s" for width in WIDTHS)
+    starts_at = dialect.moment.format(seconds="t.minute - t.minute % w.width_s")
+    rows = f"""
+        (SELECT w.width_s, {starts_at} AS starts_at,
+                CASE WHEN t.is_told_apart THEN t.event_type ELSE '{OTHER_TYPES}' END AS event_type,
+                {", ".join(f"t.{name}" for name in (*keys, *sums))}
+         FROM types t CROSS JOIN ({widths}) AS w) AS slices"""  # noqa: S608
+    return _add(table=table, keys=("width_s", "starts_at", "event_type", *keys), sums=sums, source=rows)
+
+
+def _admitted(dialect: Dialect) -> str:
+    """A type is told apart that its day has already, and as many new ones as its day has room for.
+
+    Two that fold at once may let in more, each its own: that costs rows, and no count.
+    """
+    starts_at = dialect.moment.format(seconds="day")
+    return f"""
+        SELECT k.*, has_slice = 1 OR known + DENSE_RANK() OVER (PARTITION BY k.day, has_slice ORDER BY event_type)
+                    <= {TYPES_A_DAY} AS is_told_apart
+        FROM (SELECT t.*, minute - minute % {DAY_S} AS day, COALESCE({_slice_of_day(dialect)}, 0) AS has_slice
+              FROM of_types t) AS k
+        JOIN (SELECT day, (SELECT COUNT(*) FROM deliveries_typerollup
+                           WHERE width_s = {DAY_S} AND starts_at = {starts_at}) AS known
+              FROM (SELECT DISTINCT minute - minute % {DAY_S} AS day FROM of_types) AS days) AS d ON d.day = k.day"""  # noqa: S608
+
+
+def _known(dialect: Dialect) -> str:
+    """A failure was counted as an attempt or a death before, which let its type in, or did not.
+
+    Unless another fold has let it in just between; then the failure is with its type and its attempt with the others.
+    """
+    return f"SELECT t.*, {_slice_of_day(dialect)} IS NOT NULL AS is_told_apart FROM of_types t"  # noqa: S608
+
+
+def _slice_of_day(dialect: Dialect) -> str:
+    """1 if the type has one, else null. LIMIT 1 is what has each looked up in the index."""
+    starts_at = dialect.moment.format(seconds=f"t.minute - t.minute % {DAY_S}")
+    return f"""
+        (SELECT 1 FROM deliveries_typerollup r WHERE r.width_s = {DAY_S} AND r.starts_at = {starts_at}
+         AND r.event_type = t.event_type LIMIT 1)"""  # noqa: S608
 
 
 def _spreads() -> str:

@@ -29,6 +29,8 @@ from deliveries.models import (
     ReplayItem,
     Rollup,
     RollupFailure,
+    TypeFailure,
+    TypeRollup,
 )
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventKey, EventState, ReceiptRollup, Refusal
@@ -91,7 +93,7 @@ def _drop_rollups(now: datetime, deadline: float) -> int:
     dropped = 0
     for width_s, days in KEEP_ROLLUPS_DAYS.items():
         old = {"width_s": width_s, "starts_at__lt": now - timedelta(days=days)}
-        for model in (Rollup, RollupFailure, DepthSlice):
+        for model in (Rollup, RollupFailure, TypeRollup, TypeFailure, DepthSlice):
             # By age, as their index is; wide slices that are kept lie between narrow ones that are not.
             dropped += _drop(partial(model.objects.filter, **old), deadline, order="starts_at")
     return dropped
