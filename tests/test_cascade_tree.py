@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from deliveries.deciders.cascade_tree import MOST_DOTS, Hop, Leg, Told, Twig, tell
+from deliveries.deciders.cascade_tree import MOST_DOTS, MOST_DRAWN, Hop, Leg, Told, tell
+from deliveries.deciders.cascade_twigs import Twig, pruned
 from deliveries.deciders.delivery_query import Status
 from hub.charts.tree import BOX_HEIGHT, PITCH, tree
 
@@ -185,3 +186,56 @@ def test_the_first_box_of_a_tall_tree_is_in_sight() -> None:
         box for box in tree(title="a tree", root=Node(kind="event", children=leaves)).boxes if box.is_first
     ]
     assert float(first.y) < 320
+
+
+def broad(levels: int, fan: int, broken: int = 0) -> Told:
+    """Each delivery caused `fan` events of types of their own, and so on; the one that led to `broken` died."""
+    hops, legs, above, number = [], [leg(10_001, 1)], [10_001], 1
+    for _ in range(levels):
+        level = []
+        for cause in above:
+            for _ in range(fan):
+                number += 1
+                hops.append(hop(number, cause=cause, at_ms=number))
+                status = Status.DEAD if number == broken else Status.DELIVERED
+                legs.append(leg(10_000 + number, number, status, at_ms=number))
+                level.append(10_000 + number)
+        above = level
+    return tell(hop(1), hops, legs)
+
+
+def as_node(twig: Twig) -> Node:
+    return Node(kind=twig.kind, children=tuple(as_node(child) for child in twig.children))
+
+
+def nodes(twig: Twig) -> list[Twig]:
+    return [twig, *(each for child in twig.children for each in nodes(child))]
+
+
+def test_a_broad_and_deep_one_is_folded_where_it_would_grow_too_large() -> None:
+    told = broad(levels=4, fan=7)  # 2,801 events
+    drawn = nodes(told.tree)
+    folds = [each for each in drawn if each.kind == "fold"]
+    assert len([each for each in drawn if each.kind != "fold"]) <= MOST_DRAWN
+    assert tree(title="", root=as_node(told.tree)).height < 4_000
+    shown = sum(each.count for each in drawn if each.kind == "event")
+    behind = sum(int(each.title.split()[1].replace(",", "")) for each in folds)
+    assert shown + behind == 2_801
+
+
+def test_what_is_broken_deep_down_is_drawn_before_what_lies_near() -> None:
+    told = broad(levels=4, fan=7, broken=2_801)
+    assert [each.title for each in nodes(told.tree) if each.tone == "bad"] == ["s12801"]
+
+
+def test_a_fold_has_the_colour_of_the_worst_behind_it() -> None:
+    dead = Twig(kind="delivery", title="s", tone="bad")
+    event = Twig(kind="event", title="e", children=[dead, dead])
+    (fold,) = pruned(event, 2).children
+    assert (fold.kind, fold.title, fold.tone) == ("fold", "+ what it was delivered to", "bad")
+
+
+def test_what_fits_is_not_touched() -> None:
+    told = chain()
+    assert pruned(told.tree, 5) == told.tree
+    assert pruned(told.tree, 4) != told.tree

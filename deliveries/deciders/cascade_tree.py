@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from .cascade_twigs import WORST, Twig, pruned, worst
 from .delivery_query import Status
 from .delivery_signs import waited
 from .delivery_words import STATUS_WORDS
 
 MOST_NODES: Final = 150  # drawn one by one
+MOST_DRAWN: Final = 80  # in groups; what would be more is folded where it begins
 MOST_DOTS: Final = 12  # deliveries of one event that caused nothing; further ones that went well are folded
 MOST_BRANCHES: Final = (
     6  # subscriptions below one place of a tree in groups, and further ones that caused something
@@ -31,8 +33,6 @@ TONES: Final[Mapping[Status, str]] = {
     Status.DISCARDED: "quiet",
     Status.SUPERSEDED: "quiet",
 }
-WORST: Final = ("bad", "held", "warn", "next", "quiet", "good")
-BROKEN: Final = frozenset({"bad", "held", "warn"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,24 +65,6 @@ class Leg:
     @property
     def lasts_s(self) -> float:
         return (self.ends - self.begins).total_seconds()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Twig:
-    """A node to draw: an event is a box, a delivery a dot before what it caused. `key` names it for its address.
-
-    `lasts` is said on the edge that leads to it; `is_critical` puts it on the way to what ended last.
-    """
-
-    kind: str  # event, delivery, fold
-    title: str
-    note: str = ""
-    aside: str = ""
-    tone: str = "quiet"
-    key: UUID | None = None
-    lasts: str = ""
-    is_critical: bool = False
-    children: Sequence["Twig"] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,7 +197,7 @@ def _delivery(leg: Leg, family: _Family, zero: datetime) -> Twig:
         lasts=waited(leg.lasts_s),
         is_critical=leg.id in family.critical,
         children=sorted(
-            (_whole(child, family, zero, leg.subscription) for child in family.hops[leg.id]), key=_worst
+            (_whole(child, family, zero, leg.subscription) for child in family.hops[leg.id]), key=worst
         ),
     )
 
@@ -233,13 +215,7 @@ def _folded(twigs: list[Twig], hop: Hop) -> list[Twig]:
 
 def _rank(twig: Twig) -> tuple[int, bool, int]:
     """Broken branches first, however deep they are broken; then what caused something; then the rest."""
-    return (_worst(twig), not twig.children, WORST.index(twig.tone))
-
-
-def _worst(twig: Twig) -> int:
-    """Of what lies in it: how it stands in WORST, as far as that is broken."""
-    own = WORST.index(twig.tone) if twig.tone in BROKEN else len(WORST)
-    return min([own, *(_worst(child) for child in twig.children)])
+    return (worst(twig), not twig.children, WORST.index(twig.tone))
 
 
 def _tone_of_event(hop: Hop) -> str:
@@ -261,7 +237,7 @@ def _set_aside(hops: Sequence[Hop]) -> str:
 
 
 def _grouped(root: Hop, family: _Family) -> Twig:
-    return _group([root], family, f"received from {root.source}", set())
+    return pruned(_group([root], family, f"received from {root.source}", set()), MOST_DRAWN)
 
 
 def _group(hops: Sequence[Hop], family: _Family, note: str, seen: set[UUID], depth: int = 0) -> Twig:
@@ -287,6 +263,7 @@ def _group(hops: Sequence[Hop], family: _Family, note: str, seen: set[UUID], dep
         aside=f"× {len(hops):,}" if len(hops) > 1 else "",
         tone=_tone_of_events(hops),
         key=hops[0].id,  # of several the first, which leads to the others
+        count=len(hops),
         is_critical=any(hop.id in family.critical for hop in hops),
         children=twigs,
     )
@@ -306,6 +283,7 @@ def _group_of_legs(name: str, legs: Sequence[Leg], family: _Family, seen: set[UU
             title=f"{len(largest) - MOST_TYPES} more types",
             note=f"via {name}",
             aside=f"× {more:,}",
+            count=more,
             key=next((hops[0].id for _, hops in largest[MOST_TYPES:]), None),
         )
     ]
@@ -318,12 +296,13 @@ def _group_of_legs(name: str, legs: Sequence[Leg], family: _Family, seen: set[UU
         note=said,
         tone=tone,
         key=legs[0].id,
+        count=len(legs),
         lasts=waited(max(leg.lasts_s for leg in legs)),
         is_critical=any(leg.id in family.critical for leg in legs),
         children=[
             *sorted(
                 (_group(hops, family, f"via {name}", seen, depth + 1) for _, hops in largest[:MOST_TYPES]),
-                key=_worst,
+                key=worst,
             ),
             *(rest if more else []),
         ],

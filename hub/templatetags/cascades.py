@@ -11,7 +11,8 @@ from django import template
 from django.conf import settings
 from django.urls import reverse
 
-from deliveries.deciders.cascade_tree import Row, Twig
+from deliveries.deciders.cascade_tree import Row
+from deliveries.deciders.cascade_twigs import Twig
 from hub.charts import tree
 from webhooks.ids import public_id
 
