@@ -24,8 +24,20 @@ def passing(layer: Any, path: str) -> tuple[HttpRequest, list[str]]:
 
 
 @pytest.mark.parametrize("layer", FOR_PEOPLE)
-def test_a_caller_of_the_api_passes_by_what_is_for_people(layer: Any) -> None:
+def test_a_caller_of_the_api_passes_by_what_is_for_people(
+    layer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[HttpRequest] = []
+
+    def notes(layer: Any, request: HttpRequest) -> HttpResponse:
+        asked.append(request)
+        return layer.get_response(request)
+
+    monkeypatch.setattr(layer.__bases__[1], "__call__", notes)
     assert passing(layer, "/api/v1/events")[1] == []
+    assert asked == []
+    passing(layer, "/admin/")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/api/docs", "/api/v1", "/api/problems"])
