@@ -21,11 +21,12 @@ from webhooks.refusal_api import RefusalDoor
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
+# First what is asked for most; and the batch before what would take it for an id.
+router.register("events/batch", EventBatchDoor, basename="event-batch")
+router.register("events", EventDoor, basename="event")
 router.register("sources", SourceDoor, basename="source")
 router.register("subscribers", SubscriberDoor, basename="subscriber")
 router.register("subscriptions", SubscriptionDoor, basename="subscription")
-router.register("events/batch", EventBatchDoor, basename="event-batch")  # before what would take it for an id
-router.register("events", EventDoor, basename="event")
 router.register("event-types", EventTypeDoor, basename="event-type")
 router.register("deliveries", DeliveryDoor, basename="delivery")
 router.register("cascades", CascadeDoor, basename="cascade")

@@ -200,15 +200,15 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "hub.middleware.ContentSecurityPolicyMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "hub.middleware.StaticFiles",
     "hub.bad_keys.BadKeyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "hub.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "hub.middleware.Forms",
+    "hub.middleware.Accounts",
+    "hub.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "hub.request_counts.CountingMiddleware",
 ]
 
 ROOT_URLCONF = "hub.urls"

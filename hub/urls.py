@@ -12,11 +12,11 @@ from hub.openapi import document
 to_console = RedirectView.as_view(pattern_name="admin:index")
 
 urlpatterns = [
+    path("api/v1/", include("hub.api")),
+    path("in/", include("webhooks.urls")),
     path("", to_console),
     path("admin", to_console),
     path("admin/", admin.site.urls),
-    path("in/", include("webhooks.urls")),
-    path("api/v1/", include("hub.api")),
     path("api/schema", document.schema, name="api-schema"),
     path("api/docs", document.docs, name="api-docs"),
     path("api/problems", problem_pages.contents, name="problems"),

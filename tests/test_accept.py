@@ -20,6 +20,7 @@ from webhooks.deciders.standard import new_secret, sign
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry, Event, EventBody, EventKey, Refusal, Source
 from webhooks.services.accept import Acceptance, Prospect, accept, try_again
+from webhooks.services.publications import Said
 from webhooks.services.publish import publish
 from webhooks.services.sources import add_secret, create_source, update_source
 
@@ -202,7 +203,7 @@ class TestConflicts:
 
 def test_a_conflict_that_was_published_over_the_api_is_taken_without_a_signature(shop: Source) -> None:
     for data in ({"amount": 1}, {"amount": 2}):
-        publish(source=shop, event_id="a1", event_type="order.paid", data=data)
+        publish(Said(source=shop, event_id="a1", event_type="order.paid", data=data))
     assert prospect() is Prospect.CONFLICT
     assert take(as_own=True, reason="both are true").is_done
     event = Event.objects.latest("id")

@@ -24,6 +24,7 @@ from tests.desks import Table
 from webhooks.deciders.own import OWN_SOURCE
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
+from webhooks.services.publications import Said
 from webhooks.services.publish import publish
 from webhooks.services.sources import update_source
 
@@ -245,7 +246,7 @@ def own(request: pytest.FixtureRequest) -> Source:
 
 def test_nobody_else_writes_by_it(own: Source) -> None:
     with pytest.raises(ValidationError, match="This source is Weir's own"):
-        publish(source=own, event_type="t", data=1)
+        publish(Said(source=own, event_type="t", data=1))
     said = {"source": own.slug, "event_type": "t", "data": 1}
     assert with_key().post("/api/v1/events", said).status_code == 400
     assert with_key().post("/api/v1/events/batch", {"events": [said]}).status_code == 400

@@ -16,6 +16,7 @@ from webhooks.deciders.business_keys import business_keys_of, check_business_key
 from webhooks.ids import first_id_at
 from webhooks.models import BusinessKey, Event, Source
 from webhooks.services import publish
+from webhooks.services.publications import Said
 from webhooks.services.sources import create_source, update_source
 
 KEYS = {"order": "data.order", "customer": "data.customer.id"}
@@ -93,7 +94,7 @@ def test_a_source_without_keys_is_asked_not_one_statement_more() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_what_is_published_has_its_keys_and_is_found_by_name_and_value() -> None:
     source = create_source(name="Shop", slug="shop", business_keys=KEYS, actor="ada")
-    made = publish.publish(source=source, event_type="order.paid", data={"order": "ORD-7"})
+    made = publish.publish(Said(source=source, event_type="order.paid", data={"order": "ORD-7"}))
     for search in ("ORD-7", "order ORD-7", "Order  ORD-7"):
         assert ids_for(search) == [made.event_id]
     assert ids_for("customer ORD-7") == ids_for("ORD") == ids_for("ord-7") == []

@@ -14,7 +14,8 @@ from webhooks import wake
 from webhooks.ids import public_id
 from webhooks.models import BusinessKey, Event, EventKey, Refusal
 from webhooks.services import publish
-from webhooks.services.publish import Said, publish_many
+from webhooks.services.publications import Said
+from webhooks.services.publish import publish_many
 from webhooks.services.sources import update_source
 
 pytestmark = pytest.mark.django_db

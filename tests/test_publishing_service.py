@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from tests import make
 from webhooks import store
 from webhooks.models import Event, EventKey, Refusal, Source
+from webhooks.services.publications import Said
 from webhooks.services.publish import publish
 from webhooks.services.sources import update_source
 
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.django_db
 def say(
     source: Source, data: object = 1, *, event_id: str | None = "a1", event_type: str = "t", **subject: Any
 ) -> Any:
-    return publish(source=source, event_id=event_id, event_type=event_type, data=data, **subject)
+    named: dict[str, Any] = {} if event_id is None else {"event_id": event_id}
+    return publish(Said(source=source, event_type=event_type, data=data, **named, **subject))
 
 
 def test_the_body_is_compact_and_says_when() -> None:

@@ -63,7 +63,7 @@ def test_an_event_is_stored_once_when_its_answer_was_lost_with_the_connection(mo
 def test_inside_a_transaction_nothing_is_asked_twice(monkeypatch: Any) -> None:
     tries = []
 
-    def fail(ours: Any, values: Any, business_keys: Any) -> bool:
+    def fail(ours: Any, values: Any, *more: Any) -> bool:
         tries.append(values)
         cut_our_connection()
         raise OperationalError("server closed the connection unexpectedly")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -39,16 +40,22 @@ class KeyHolder:
 
 class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[KeyHolder, ApiKey] | None:
-        scheme, _, plain = get_authorization_header(request).decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer":
+        plain = plain_key(request)
+        if plain is None:
             return None
-        key = authenticate(plain.strip())
+        key = authenticate(plain)
         if key is None:
             raise AuthenticationFailed("This API key is unknown, expired or revoked.")
         return _holder(key), key
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="weir"'
+
+
+def plain_key(request: Request | HttpRequest) -> str | None:
+    """What the request says its key is; None where it comes without one."""
+    scheme, _, plain = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
+    return plain.strip() if scheme.lower() == "bearer" else None
 
 
 def _holder(key: ApiKey) -> KeyHolder:

@@ -11,18 +11,16 @@ from rest_framework.response import Response
 
 from webhooks import store
 from webhooks.authentication import MayPublish
-from webhooks.deciders.causality import cause_of, passed_on
-from webhooks.deciders.identify import MAX_TYPE
-from webhooks.deciders.trace_context import parent_of
-from webhooks.deprecation import with_deprecation
+from webhooks.deciders import plain_publication
+from webhooks.deprecation import deprecation
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
+from webhooks.publish_api import origin_of
 from webhooks.rest import Door, Strict
 from webhooks.serializers import Publication
 from webhooks.services import event_types, publish
-from webhooks.services.publish import MOST_AT_ONCE, Said
-
-_PLAIN = frozenset({"source", "event_id", "event_type", "data"})  # what most events say, and nothing else
+from webhooks.services.publications import Said, said_plainly
+from webhooks.services.publish import MOST_AT_ONCE
 
 
 class _Unread(serializers.ListField):
@@ -84,7 +82,6 @@ class EventBatchDoor(Door[Event]):
         201 when any of them is new, else 200; 400 with every problem, by place and field, and nothing stored.
         """
         wanted = self.read(Batch)
-        headers = {name.lower(): value for name, value in request.headers.items()}
         reading = _Reading(self.get_serializer_context(), self.claim.id if self.claim else uuid4())
         readable = reading.read(wanted.validated_data["events"])
         said = list(readable.values())
@@ -92,18 +89,13 @@ class EventBatchDoor(Door[Event]):
         if reading.problems:
             raise _refusal(reading.problems | publish.problems_of(readable, catalogue))
         try:
-            verdicts = publish.publish_many(
-                batch=said,
-                cause_id=cause_of(headers),
-                sender=parent_of(headers),
-                tracestate=passed_on(headers),
-                catalogue=catalogue,
-            )
+            verdicts = publish.publish_many(batch=said, catalogue=catalogue, **origin_of(request))
         except publish.BatchInvalid as invalid:
             raise _refusal(invalid.problems) from None
         answer = _answer(said, verdicts)
         code = status.HTTP_201_CREATED if answer["accepted"] else status.HTTP_200_OK
-        return with_deprecation(Response(answer, status=code), catalogue)
+        words, headers = deprecation(catalogue)
+        return Response(answer | words, status=code, headers=headers)
 
 
 class _Reading:
@@ -138,22 +130,12 @@ class _Reading:
         return uuid5(self._made, str(place)).hex
 
     def _plain(self, place: int, event: Any) -> Said | None:
-        """What most events are, read without a serializer, which would take as long as storing them.
-
-        None where a serializer must look: it says the same of what is right, and knows the words for what is not.
-        """
-        if not isinstance(event, dict) or not _PLAIN.issuperset(event) or "data" not in event:
+        """None where a serializer must look."""
+        plain = plain_publication.read(event)
+        source = self._source(plain.source) if plain else None
+        if plain is None or source is None:
             return None
-        kind, name, slug = event.get("event_type"), event.get("event_id", ""), event.get("source")
-        if not (isinstance(kind, str) and isinstance(name, str) and isinstance(slug, str)):
-            return None
-        is_fit = kind == kind.strip() and 0 < len(kind) <= MAX_TYPE and name == name.strip()
-        if not is_fit or not (name or "event_id" not in event):
-            return None
-        source = self._source(slug)
-        if source is None:
-            return None
-        return Said(source=source, event_type=kind, event_id=name or self._id(place), data=event["data"])
+        return said_plainly(plain, source, self._id(place) if plain.event_id is None else plain.event_id)
 
     def _source(self, slug: str) -> Source | None:
         """As the key's holder may name it."""

@@ -22,7 +22,7 @@ from webhooks import spans, story, wake
 from webhooks.deciders.trace_context import Parent
 from webhooks.ids import public_id, trace_id, uuid7
 from webhooks.models import EventKey, KeyKind
-from webhooks.receipt_sql import claim, insert, keep
+from webhooks.receipt_sql import PROOF, claim, insert, keep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +53,15 @@ class Fact:
     sender: Parent | None = None  # the sender's span, where traces are told
     target_id: UUID | None = None  # the one subscriber it is for
     deliver_at: datetime | None = None  # not routed before
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """What a publication was decided by, for the statement that stores it to compare: see `receipt_sql`."""
+
+    api_key_digest: str
+    type_state: str | None  # None: the catalogue had no such type
+    type_changed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,16 @@ def store(fact: Fact) -> Verdict:
     if not insert(values, fact.business_keys):
         return _seen_before(fact)
     return _stored(fact, values)
+
+
+def store_proved(fact: Fact, proof: Proof) -> Stored | None:
+    """For what was decided by copies in memory. None, and nothing is stored, unless all of them still hold.
+
+    None is no verdict: the id may be taken, the source changed, the key revoked. Decide again, by the tables.
+    """
+    values = _values(fact, uuid7())
+    held = {name: getattr(proof, name) for name in PROOF}
+    return _stored(fact, values) if insert(values, fact.business_keys, held) else None
 
 
 def _stored(fact: Fact, values: Mapping[str, Any]) -> Stored:

@@ -4,13 +4,14 @@
 """
 
 from .bodies import Body, ById, Filters, PublicId, Strict, holder_of
-from .door import LOOKS, Door
+from .door import LOOKS, UNCACHED, Door
 from .pages import Cursor, Pages, Rows
 from .params import MadeBetween, Read, Several, from_when, until_when
 from .problems import BodyTooLarge, Busy, Changed, Conflict
 
 __all__ = [
     "LOOKS",
+    "UNCACHED",
     "Body",
     "BodyTooLarge",
     "Busy",

@@ -37,6 +37,7 @@ M = TypeVar("M", bound=Model)
 B = TypeVar("B", bound=Strict)
 
 _said = logging.getLogger(__name__)
+UNCACHED = "private, no-cache"  # to be asked for anew, by its ETag
 _TAGGED = frozenset({"GET", "HEAD", "PATCH", "PUT"})
 
 # What subscribers may do with what is theirs, where a door does not say.
@@ -71,6 +72,7 @@ class Door(GenericViewSet[M]):
     found: M | None = None  # the one thing that this request is about, once it was read
     claim: Claim | None = None
     allowance: Allowance | None = None
+    spent: Allowance | None = None  # by this request already, before its key was looked up
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -199,7 +201,7 @@ class Door(GenericViewSet[M]):
         answer = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(answer, Response):
             answer = self._tagged(request, answer)
-        answer.headers.setdefault("Cache-Control", "private, no-cache")  # to be asked for anew, by its ETag
+        answer.headers.setdefault("Cache-Control", UNCACHED)
         if self.claim is not None and isinstance(answer, Response):
             self._settle(self.claim, answer)
         if self.allowance is not None:

@@ -18,6 +18,7 @@ from webhooks.services.kept_answers import Answered, Claim
 from .problems import Conflict
 
 HEADER = "Idempotency-Key"
+_HEADER = "HTTP_IDEMPOTENCY_KEY"  # to a WSGI server; `request.headers` would be made of all there are
 REPLAYED = "Idempotent-Replayed"
 _LOST = "It was done, and its answer can no longer be read; look at what there is."
 _KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Retry-After")
@@ -53,7 +54,7 @@ class AnsweredBefore(Exception):
 
 def claim(request: Request, api_key_id: UUID) -> Claim | None:
     """The right to carry this request out; None where it has no key. Raises what ends it early."""
-    header = request.headers.get(HEADER)
+    header = request.META.get(_HEADER)
     if header is None or request.method != "POST":
         return None
     try:

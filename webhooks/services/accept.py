@@ -27,7 +27,8 @@ from . import audit
 from .certificates import CertificateUnavailable
 from .judge import Asked, Part, identified, judge
 from .known_sources import read
-from .publish import PUBLISHED, TARGET, VERIFIED_BY
+from .publications import VERIFIED_BY
+from .publish import PUBLISHED, TARGET
 from .refuse import QUERY
 
 STALE = ("timestamp-stale", "timestamp-future")

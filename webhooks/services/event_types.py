@@ -24,6 +24,7 @@ from .versions import Seen, check_seen
 _OURS: Final = f"Types that begin with {OWN_PREFIX} are Weir's own."
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:[.:/_-][A-Za-z0-9_]+)*", re.ASCII)
 _MOST_READ: Final = 1_000  # schemas kept in memory
+_MOST_KNOWN: Final = 10_000  # names; past that, all are looked up anew
 _VERBS: Final = {
     EventTypeState.ACTIVE: "activate",
     EventTypeState.DEPRECATED: "deprecate",
@@ -48,12 +49,15 @@ class KnownType:
     name: str
     state: str
     deprecated_at: datetime | None
+    changed_at: datetime
     schema: Schema | None
 
 
 Catalogue = Mapping[str, KnownType]
 
-# By id and time of the last change, so that no change is ever missed.
+_known: dict[str, KnownType | None] = {}  # what was found when last looked, if only that there is none
+
+# Schemas, by id and time of the last change, so that no change is ever missed.
 _read: dict[tuple[UUID, datetime], Schema | None] = {}
 
 
@@ -61,10 +65,25 @@ def look_up(names: Collection[str]) -> Catalogue:
     """Those of the names that are in the catalogue: one small read, and a larger one where a schema is new to us."""
     rows = EventType.objects.filter(name__in={name for name in names if _NAME.fullmatch(name)})
     found = rows.values_list("pk", "name", "state", "deprecated_at", "updated_at")
-    return {
-        name: KnownType(name=name, state=state, deprecated_at=since, schema=_schema_of(pk, changed))
+    catalogue = {
+        name: KnownType(
+            name=name, state=state, deprecated_at=since, changed_at=changed, schema=_schema_of(pk, changed)
+        )
         for pk, name, state, since, changed in found
     }
+    if len(_known) > _MOST_KNOWN:
+        _known.clear()
+    _known.update({name: catalogue.get(name) for name in names})
+    return catalogue
+
+
+def recall(name: str) -> Catalogue | None:
+    """The copy in memory, if there is one; free, and perhaps out of date. `store.store_proved` asks whether it is."""
+    try:
+        known = _known[name]
+    except KeyError:
+        return None
+    return {} if known is None else {name: known}
 
 
 def problems(catalogue: Catalogue, event_type: str, data: object) -> dict[str, list[str]]:

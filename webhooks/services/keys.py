@@ -18,7 +18,7 @@ from . import audit
 
 _RANDOM_BYTES = 32  # 43 URL-safe characters: beyond guessing, so a fast digest is enough
 _SHOWN_CHARACTERS = 6  # of the random part: enough to recognise a key, far too few to guess it
-_USE_NOTED_EVERY = timedelta(minutes=1)  # so that a busy key does not write a row per request
+USE_NOTED_EVERY = timedelta(minutes=1)  # so that a busy key does not write a row per request
 
 
 def create_api_key(
@@ -45,7 +45,7 @@ def create_api_key(
             role=role,
             subscriber=subscriber,
             shown_prefix=shown,
-            digest=_digest(plain),
+            digest=digest_of(plain),
             expires_at=expires_at,
         )
         key.sources.set(bound_to)
@@ -94,7 +94,7 @@ def revoke_api_key(*, key_id: UUID, actor: str, user: User | None = None, reason
 
 def authenticate(plain: str) -> ApiKey | None:
     """The live key that `plain` is, if any. A digest is looked up, so timing tells nothing of a key."""
-    key = ApiKey.objects.filter(digest=_digest(plain)).first()
+    key = ApiKey.objects.filter(digest=digest_of(plain)).first()
     now = timezone.now()
     if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now):
         return None
@@ -111,10 +111,10 @@ def source_ids_of(key: ApiKey) -> frozenset[UUID]:
 
 
 def _note_use(key: ApiKey, now: datetime) -> None:
-    if key.last_used_at is None or key.last_used_at < now - _USE_NOTED_EVERY:
+    if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
         ApiKey.objects.filter(id=key.id).update(last_used_at=now)
         key.last_used_at = now
 
 
-def _digest(plain: str) -> str:
+def digest_of(plain: str) -> str:
     return hashlib.sha256(plain.encode(errors="backslashreplace")).hexdigest()

@@ -1,7 +1,5 @@
 """Publishes events for a key holder, one or many: the door's store and verdicts. It checks no key and no signature.
 
-What is published must fit its type, where the catalogue has one; what providers send to /in/ is never asked to.
-
 An event may be for one subscriber alone (`target`), and it may be for later (`deliver_at`). Then it is stored at
 once and *routed when its time has come*, not routed now with a late due time. So it goes to those who subscribe
 then, through their filters of then; a paused lane holds it like any other; in a strictly ordered lane it takes its
@@ -9,39 +7,30 @@ turn among what happens then, where one scheduled for next week would have every
 a lane that wants the latest only it makes nothing older obsolete before it exists.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from webhooks import store
-from webhooks.deciders.business_keys import business_keys_of
-from webhooks.deciders.expressions import ExpressionFailed, render_json
-from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
 from webhooks.deciders.trace_context import Parent
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
-from webhooks.models import KeyKind, Source, Subscriber
+from webhooks.models import Source
 from webhooks.store_many import SourcesChanged, store_many
 
 from . import event_types
 from .event_types import Catalogue
 from .own_events import check_not_own
+from .publications import Said, as_of, fact_of
 from .refuse import refuse
 
-_CONTENT_TYPE = "application/json"
-VERIFIED_BY = "api-key"
 PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
 TARGET = "weir-subscriber"  # the header that keeps, of a refused one, whom alone it is for
 MOST_AT_ONCE = 1_000  # events in one batch
-FURTHEST = timedelta(days=30)  # ahead: `deliver_at` may be no later
 _TRIES = 3  # for a source that changes while a batch is on its way
 
 Verdict = store.Stored | store.Duplicate | store.Conflict
@@ -56,33 +45,12 @@ class BatchInvalid(Exception):  # noqa: N818  # it names what happened
         self.problems = problems
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
-    """What a publisher says happened. It may name what it is about, and which state of that it tells."""
-
-    source: Source
-    event_type: str
-    data: object
-    event_id: str
-    entity: str | None = None
-    entity_version: int | None = None
-    target: Subscriber | None = None
-    deliver_at: datetime | None = None
-
-
 def publish(
+    said: Said,
     *,
-    source: Source,
-    event_id: str | None = None,
-    event_type: str,
-    data: object,
-    entity: str | None = None,
-    entity_version: int | None = None,
     cause_id: UUID | None = None,
     sender: Parent | None = None,
     tracestate: str = "",
-    target: Subscriber | None = None,
-    deliver_at: datetime | None = None,
     catalogue: Catalogue | None = None,
 ) -> Verdict:
     """Raises ValidationError, by field, when this cannot be an event. `cause_id` names the delivery that caused it.
@@ -90,27 +58,44 @@ def publish(
     `sender` is the span it was sent from, `tracestate` are the entries of other vendors that it came with.
     The catalogue is looked into where it is not given.
     """
-    said = Said(
-        source=source,
-        event_type=event_type,
-        data=data,
-        event_id=uuid4().hex if event_id is None else event_id,
-        entity=entity,
-        entity_version=entity_version,
-        target=target,
-        deliver_at=deliver_at,
-    )
-    now = timezone.now()
-    fact = _fact(said, now, cause_id, event_types.look_up([event_type]) if catalogue is None else catalogue)
+    now, source = timezone.now(), said.source
+    if catalogue is None:
+        catalogue = event_types.look_up([said.event_type])
+    fact = replace(fact_of(said, now, cause_id, catalogue), sender=sender, tracestate=tracestate)
     while True:
-        _check_enabled(said.source)
-        verdict = store.store(replace(fact, sender=sender, tracestate=tracestate))
+        _check_enabled(source)
+        verdict = store.store(fact)
         if isinstance(verdict, store.Conflict):
             _keep_conflict(fact, verdict, now)
         if not isinstance(verdict, store.SourceChanged):
             return verdict
-        said = replace(said, source=_as_it_is_now(said.source))
-        fact = _of(fact, said.source)
+        source = _as_it_is_now(source)
+        fact = as_of(fact, source)
+
+
+def publish_known(
+    said: Said,
+    *,
+    api_key_digest: str,
+    catalogue: Catalogue,
+    cause_id: UUID | None = None,
+    sender: Parent | None = None,
+    tracestate: str = "",
+) -> store.Stored | None:
+    """By copies in memory of the key, the source and the type: stored, if all of them hold as it is.
+
+    None, which refuses nothing, where one does not, or where its id was taken: `publish` says what is the matter. What
+    is raised may be by an old copy, too.
+    """
+    _check_enabled(said.source)
+    fact = fact_of(said, timezone.now(), cause_id, catalogue)
+    known = catalogue.get(said.event_type)
+    proof = store.Proof(
+        api_key_digest=api_key_digest,
+        type_state=known.state if known else None,
+        type_changed_at=known.changed_at if known else None,
+    )
+    return store.store_proved(replace(fact, sender=sender, tracestate=tracestate), proof)
 
 
 def publish_many(
@@ -167,7 +152,7 @@ def _sorted_out(
     for place, said in batch.items():
         try:
             _check_enabled(said.source)
-            facts.append(_fact(said, now, cause_id, catalogue))
+            facts.append(fact_of(said, now, cause_id, catalogue))
         except ValidationError as error:
             problems[place] = error.message_dict
     return facts, problems
@@ -180,7 +165,7 @@ def _as_they_are_now(facts: Sequence[store.Fact]) -> list[store.Fact]:
     for place, fact in enumerate(facts):
         source = sources.get(fact.source_id)
         if source is not None and source.is_enabled:
-            renewed.append(_of(fact, source))
+            renewed.append(as_of(fact, source))
         else:
             problems[place] = {"source": [_DISABLED if source else _GONE]}
     if problems:
@@ -192,102 +177,10 @@ _DISABLED = "This source is disabled."
 _GONE = "This source is gone."
 
 
-def _check(field: str, what: str, text: str, limit: int) -> None:
-    try:
-        check_name(what, text, limit)
-    except ValueError as error:
-        raise ValidationError({field: str(error)}) from None
-    if not text.strip():
-        raise ValidationError({field: f"The {what} is blank."})
-
-
 def _check_enabled(source: Source) -> None:
     check_not_own(source.pk)
     if not source.is_enabled:
         raise ValidationError({"source": _DISABLED})
-
-
-def _fact(said: Said, now: datetime, cause_id: UUID | None, catalogue: Catalogue) -> store.Fact:
-    _check("event_id", "event id", said.event_id, MAX_ID)
-    _check("event_type", "event type", said.event_type, MAX_TYPE)
-    subject = _subject(said.entity, said.entity_version)
-    later = _later(said.deliver_at, now)
-    body = _body(said, now, subject)
-    if problems := event_types.problems(catalogue, said.event_type, said.data):
-        raise ValidationError(problems)
-    return store.Fact(
-        source_id=said.source.id,
-        source_revision=said.source.revision,
-        kind=KeyKind.ID,
-        key_digest=hashlib.sha256(said.event_id.encode()).digest(),
-        external_id=said.event_id,
-        event_type=said.event_type,
-        occurred_at=now,
-        received_at=now,
-        body=body,
-        body_digest=_digest(said, subject),
-        content_type=_CONTENT_TYPE,
-        headers=[],
-        verified_by=VERIFIED_BY,
-        cause_id=cause_id,
-        business_keys=business_keys_of(said.source.business_keys, body),
-        target_id=said.target.pk if said.target else None,
-        deliver_at=later,
-        **subject,
-    )
-
-
-def _of(fact: store.Fact, source: Source) -> store.Fact:
-    """The same, of the source as it is now."""
-    names = business_keys_of(source.business_keys, fact.body)
-    return replace(fact, source_revision=source.revision, business_keys=names)
-
-
-def _later(deliver_at: datetime | None, now: datetime) -> datetime | None:
-    """None, too, where that time has come."""
-    if deliver_at is None or deliver_at <= now:
-        return None
-    if deliver_at > now + FURTHEST:
-        raise ValidationError({"deliver_at": f"It can be at most {FURTHEST.days} days ahead."})
-    return deliver_at
-
-
-def _subject(entity: str | None, version: int | None) -> dict[str, Any]:
-    """What was said of the event's subject, as it is written in the body."""
-    if entity is None:
-        if version is not None:
-            raise ValidationError({"entity_version": "A version needs the entity that it is a version of."})
-        return {}
-    _check("entity", "entity", entity, MAX_ENTITY)
-    if version is None:
-        return {"entity": entity}
-    try:
-        check_version(version)
-    except ValueError as error:
-        raise ValidationError({"entity_version": str(error)}) from None
-    return {"entity": entity, "entity_version": version}
-
-
-def _body(said: Said, now: datetime, subject: Mapping[str, Any]) -> bytes:
-    timestamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    head = {"event_id": said.event_id, "event_type": said.event_type, "timestamp": timestamp}
-    try:
-        body = render_json({**head, **subject, "data": said.data})
-    except ExpressionFailed:
-        raise ValidationError({"data": "This holds something that JSON cannot."}) from None
-    if len(body) > settings.HUB_MAX_BODY:
-        raise ValidationError({"data": f"The event is larger than {settings.HUB_MAX_BODY} bytes."})
-    return body
-
-
-def _digest(said: Said, subject: Mapping[str, Any]) -> bytes:
-    """Of what was said and not of the body, whose timestamp differs with every try."""
-    terms = {
-        "target": said.target.pk.hex if said.target else None,
-        "deliver_at": said.deliver_at and said.deliver_at.isoformat(),
-    }
-    more: Iterable[Any] = (each for each in (dict(subject), terms) if any(each.values()))
-    return hashlib.sha256(json.dumps([said.event_type, said.data, *more], sort_keys=True).encode()).digest()
 
 
 def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) -> None:

@@ -1,0 +1,146 @@
+"""Makes of what a publisher says the fact that is stored, or says why it can be none. It asks no table.
+
+What is published must fit its type, where the catalogue has one; what providers send to /in/ is never asked to.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from webhooks import store
+from webhooks.deciders.business_keys import business_keys_of
+from webhooks.deciders.expressions import ExpressionFailed, render_json
+from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
+from webhooks.deciders.plain_publication import Plain
+from webhooks.models import KeyKind, Source, Subscriber
+
+from . import event_types
+from .event_types import Catalogue
+
+VERIFIED_BY = "api-key"
+FURTHEST = timedelta(days=30)  # ahead: `deliver_at` may be no later
+_CONTENT_TYPE = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a publisher says happened. It may name what it is about, and which state of that it tells."""
+
+    source: Source
+    event_type: str
+    data: object
+    event_id: str = field(default_factory=lambda: uuid4().hex)
+    entity: str | None = None
+    entity_version: int | None = None
+    target: Subscriber | None = None
+    deliver_at: datetime | None = None
+
+
+def said_plainly(plain: Plain, source: Source, event_id: str) -> Said:
+    return Said(
+        source=source,
+        event_type=plain.event_type,
+        data=plain.data,
+        event_id=event_id,
+        entity=plain.entity,
+        entity_version=plain.entity_version,
+    )
+
+
+def fact_of(said: Said, now: datetime, cause_id: UUID | None, catalogue: Catalogue) -> store.Fact:
+    _check("event_id", "event id", said.event_id, MAX_ID)
+    _check("event_type", "event type", said.event_type, MAX_TYPE)
+    subject = _subject(said.entity, said.entity_version)
+    later = _later(said.deliver_at, now)
+    body = _body(said, now, subject)
+    if problems := event_types.problems(catalogue, said.event_type, said.data):
+        raise ValidationError(problems)
+    return store.Fact(
+        source_id=said.source.id,
+        source_revision=said.source.revision,
+        kind=KeyKind.ID,
+        key_digest=hashlib.sha256(said.event_id.encode()).digest(),
+        external_id=said.event_id,
+        event_type=said.event_type,
+        occurred_at=now,
+        received_at=now,
+        body=body,
+        body_digest=_digest(said, subject),
+        content_type=_CONTENT_TYPE,
+        headers=[],
+        verified_by=VERIFIED_BY,
+        cause_id=cause_id,
+        business_keys=business_keys_of(said.source.business_keys, body),
+        target_id=said.target.pk if said.target else None,
+        deliver_at=later,
+        **subject,
+    )
+
+
+def as_of(fact: store.Fact, source: Source) -> store.Fact:
+    """The same, of the source as it is now."""
+    names = business_keys_of(source.business_keys, fact.body)
+    return replace(fact, source_revision=source.revision, business_keys=names)
+
+
+def _later(deliver_at: datetime | None, now: datetime) -> datetime | None:
+    """None, too, where that time has come."""
+    if deliver_at is None or deliver_at <= now:
+        return None
+    if deliver_at > now + FURTHEST:
+        raise ValidationError({"deliver_at": f"It can be at most {FURTHEST.days} days ahead."})
+    return deliver_at
+
+
+def _subject(entity: str | None, version: int | None) -> dict[str, Any]:
+    """What was said of the event's subject, as it is written in the body."""
+    if entity is None:
+        if version is not None:
+            raise ValidationError({"entity_version": "A version needs the entity that it is a version of."})
+        return {}
+    _check("entity", "entity", entity, MAX_ENTITY)
+    if version is None:
+        return {"entity": entity}
+    try:
+        check_version(version)
+    except ValueError as error:
+        raise ValidationError({"entity_version": str(error)}) from None
+    return {"entity": entity, "entity_version": version}
+
+
+def _body(said: Said, now: datetime, subject: Mapping[str, Any]) -> bytes:
+    timestamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    head = {"event_id": said.event_id, "event_type": said.event_type, "timestamp": timestamp}
+    try:
+        body = render_json({**head, **subject, "data": said.data})
+    except ExpressionFailed:
+        raise ValidationError({"data": "This holds something that JSON cannot."}) from None
+    if len(body) > settings.HUB_MAX_BODY:
+        raise ValidationError({"data": f"The event is larger than {settings.HUB_MAX_BODY} bytes."})
+    return body
+
+
+def _digest(said: Said, subject: Mapping[str, Any]) -> bytes:
+    """Of what was said and not of the body, whose timestamp differs with every try."""
+    terms = {
+        "target": said.target.pk.hex if said.target else None,
+        "deliver_at": said.deliver_at and said.deliver_at.isoformat(),
+    }
+    more: Iterable[Any] = (each for each in (dict(subject), terms) if any(each.values()))
+    return hashlib.sha256(json.dumps([said.event_type, said.data, *more], sort_keys=True).encode()).digest()
+
+
+def _check(field: str, what: str, text: str, limit: int) -> None:
+    try:
+        check_name(what, text, limit)
+    except ValueError as error:
+        raise ValidationError({field: str(error)}) from None
+    if not text.strip():
+        raise ValidationError({field: f"The {what} is blank."})
