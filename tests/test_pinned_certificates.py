@@ -22,7 +22,7 @@ from webhooks.deciders.schemes import SCHEMES, scheme
 from webhooks.deciders.signing import Signed, fill_in, sign
 from webhooks.deciders.verify import Refused, Verified, verify
 from webhooks.models import Event, Handshake, Refusal, Source
-from webhooks.services import certificates
+from webhooks.services import certificates, known_sources
 from webhooks.services.accept import Prospect, accept, try_again
 from webhooks.services.rehearse import rehearse
 from webhooks.services.sources import create_source, update_source
@@ -45,6 +45,12 @@ class Provider:
 
     own: Authority
     fetched: list[str]
+
+
+@pytest.fixture(autouse=True)
+def no_old_copies(monkeypatch: Any) -> None:
+    """A copy of another test's source, of the same name and without a pin, would have its certificate fetched first."""
+    monkeypatch.setattr(known_sources, "_known", {})
 
 
 @pytest.fixture(scope="module")
