@@ -34,7 +34,5 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 HUB_LOG_FORMAT = "text"
 # Tests add up when they ask for it: a thread that writes by itself would meet their transactions.
 HUB_ADD_UP_S = 0
-# One dispatcher works, unless a test says how many.
-HUB_SEATS = HUB_SEATS_ASKED = 1
 # A test's questions are counted without those that count requests.
 HUB_API_RATE = 0
