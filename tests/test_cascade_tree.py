@@ -232,7 +232,7 @@ def test_a_fold_has_the_colour_of_the_worst_behind_it() -> None:
     dead = Twig(kind="delivery", title="s", tone="bad")
     event = Twig(kind="event", title="e", children=[dead, dead])
     (fold,) = pruned(event, 2).children
-    assert (fold.kind, fold.title, fold.tone) == ("fold", "+ what it was delivered to", "bad")
+    assert (fold.kind, fold.title, fold.tone) == ("fold", "+ its deliveries", "bad")
 
 
 def test_what_fits_is_not_touched() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
+from itertools import count
 from typing import Final
 from uuid import UUID
 
@@ -42,7 +43,8 @@ def pruned(tree: Twig, most: int) -> Twig:
     An event whose deliveries do not fit any more ends in a fold, which says how many events lie behind it.
     """
     opened: set[int] = set()
-    waiting: list[tuple[int, int, int, Twig]] = [(0, 0, 0, tree)]
+    came = count()  # of two as urgent and as near, the first
+    waiting: list[tuple[int, int, int, Twig]] = [(0, 0, next(came), tree)]
     left = most - 1
     while waiting:
         _, depth, _, event = heappop(waiting)
@@ -53,7 +55,7 @@ def pruned(tree: Twig, most: int) -> Twig:
         left -= cost
         opened.add(id(event))
         for each in further:
-            heappush(waiting, (_urgency(each), depth + 1, id(each), each))
+            heappush(waiting, (_urgency(each), depth + 1, next(came), each))
     return _cut(tree, opened)
 
 
@@ -75,9 +77,7 @@ def _cut(event: Twig, opened: set[int]) -> Twig:
         ]
         return replace(event, children=kept)
     behind = sum(_events(child) for child in event.children)
-    title = (
-        f"+ {behind:,} more event{'s'[: behind != 1]} behind it" if behind else "+ what it was delivered to"
-    )
+    title = f"+ {behind:,} more event{'s'[: behind != 1]}" if behind else "+ its deliveries"
     is_worst = min(worst(child) for child in event.children)
     tone = WORST[is_worst] if is_worst < len(WORST) else "quiet"
     return replace(event, children=[Twig(kind="fold", title=title, tone=tone, key=event.key)])
