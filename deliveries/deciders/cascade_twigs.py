@@ -48,7 +48,7 @@ def pruned(tree: Twig, most: int) -> Twig:
     left = most - 1
     while waiting:
         _, depth, _, event = heappop(waiting)
-        further = [event for delivery in event.children for event in delivery.children]
+        further = [each for delivery in event.children for each in delivery.children]
         cost = len(event.children) + len(further)
         if cost > left:
             continue
