@@ -1,6 +1,7 @@
 """The list of subscriptions and the page of one: from small tables and rollups, however many there are."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,6 +16,7 @@ from deliveries.admin import subscriptions
 from deliveries.deciders.delivery_address import parse
 from deliveries.deciders.delivery_query import DeliveryQuery
 from deliveries.models import CircuitChange, DepthSample, Lane, Notice, Rollup, Subscription
+from deliveries.models.rollup import WIDTHS
 from deliveries.selectors.patience import TooSlow
 from deliveries.services import holds
 from tests import make
@@ -32,15 +34,22 @@ def chief() -> Client:
     return browser(is_superuser=True)
 
 
-def fared(to: Subscription, *, good: int, dead: int = 0, bucket: int = 9, hours_ago: int = 0) -> None:
-    """An hour's rollups, in the two widths that the pages ask for."""
-    hour = make.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours_ago)
-    quarter = make.now().replace(minute=make.now().minute // 15 * 15, second=0, microsecond=0)
-    for width, start in ((3_600, hour), (900, quarter - timedelta(hours=hours_ago))):
-        Rollup.objects.create(
-            starts_at=start, width_s=width, subscription_id=to.pk, attempts=good + dead, delivered_first=good,
-            dead=dead, **{f"took_{bucket:02}": good + dead},
-        )  # fmt: skip
+def fared(to: Subscription, *, good: int, dead: int = 0, bucket: int = 9, hours: int = 1) -> None:
+    """This hour and those before it, each alike, in slices of every width: which are read is a matter of the hour."""
+    now = int(make.now().timestamp())
+    starts = Counter(
+        (width, second - second % width)
+        for width in WIDTHS
+        for second in range(now, now - hours * 3_600, -3_600)
+    )
+    Rollup.objects.bulk_create(
+        Rollup(
+            starts_at=datetime.fromtimestamp(start, UTC), width_s=width, subscription_id=to.pk,
+            attempts=times * (good + dead), delivered_first=times * good, dead=times * dead,
+            **{f"took_{bucket:02}": times * (good + dead)},
+        )
+        for (width, start), times in starts.items()
+    )  # fmt: skip
 
 
 def names(answer: Any) -> list[str]:
@@ -162,8 +171,7 @@ def test_as_many_questions_for_ten_as_for_hundreds_and_a_page_is_light(chief: Cl
     for number in range(190):
         made = make.subscription(name=f"many {number}")
         if number < 50:
-            for hours_ago in range(24):
-                fared(made, good=9, dead=number % 7, hours_ago=hours_ago)
+            fared(made, good=9, dead=number % 7, hours=24)
             sampled(made, dead=number + 1)
     many, size = asked()
     assert many == few and size < HEAVY
@@ -298,8 +306,8 @@ def test_a_page_asks_as_much_of_much_as_of_little_and_is_light(chief: Client) ->
     asked()
     few, _ = asked()
     fill(20)
-    for hours_ago in range(1, 24):
-        fared(to, good=900, dead=7, hours_ago=hours_ago)
+    Rollup.objects.all().delete()
+    fared(to, good=900, dead=7, hours=24)
     many, size = asked()
     assert many == few and size < HEAVY
 
