@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from webhooks.deciders.causality import cause_of
+from webhooks.deciders.causality import claim_of
 
 ID = UUID("0192f0a0-0000-7000-8000-000000000001")
 OURS = f"dlv_{ID.hex}"
@@ -24,7 +24,7 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     ],
 )
 def test_a_cause_is_read_where_it_may_stand(headers: dict[str, str]) -> None:
-    assert cause_of(headers) == ID
+    assert claim_of(headers).cause_id == ID
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_a_cause_is_read_where_it_may_stand(headers: dict[str, str]) -> None:
     ],
 )
 def test_anything_else_is_no_cause(headers: dict[str, str]) -> None:
-    assert cause_of(headers) is None
+    assert claim_of(headers).cause_id is None
 
 
 def test_what_a_sender_says_itself_is_heard_before_what_libraries_pass_on() -> None:
     other = "dlv_0192f0a0000070008000000000000002"
     traced = {"traceparent": PARENT, "tracestate": f"weir={other}"}
-    assert cause_of(traced, in_body=OURS) == ID
-    assert cause_of({"weir-cause": OURS, **traced}, in_body=other) == ID
-    assert cause_of(traced, in_body="nonsense") is None
+    assert claim_of(traced, in_body=OURS).cause_id == ID
+    assert claim_of({"weir-cause": OURS, **traced}, in_body=other).cause_id == ID
+    assert claim_of(traced, in_body="nonsense").cause_id is None

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trace_contexts import FUTURE, PUBLISHED, SOUND, SPAN, TRACE, Case, combined
-from webhooks.deciders.causality import passed_on
+from webhooks.deciders.causality import claim_of
 from webhooks.deciders.trace_context import carried, entries_of, parent_of
 
 
@@ -78,8 +78,8 @@ def test_one_malformed_entry_drops_the_whole_tracestate(entry: str) -> None:
 
 def test_others_entries_are_passed_on_as_they_came_and_ours_is_not_among_them() -> None:
     headers = {"traceparent": SOUND, "tracestate": "congo=t61rcWkgMzE, weir=dlv_1 ,rojo=00f067aa0ba902b7"}
-    assert passed_on(headers) == "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
-    assert passed_on({"tracestate": "congo=1"}) == ""
+    assert claim_of(headers).tracestate == "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
+    assert claim_of({"tracestate": "congo=1"}).tracestate == ""
 
 
 def test_512_characters_are_passed_on_whole() -> None:
@@ -87,15 +87,15 @@ def test_512_characters_are_passed_on_whole() -> None:
     members[-1] += "v" * (512 - len(",".join(members)))
     tracestate = ",".join(members)
     assert len(tracestate) == 512
-    assert carried({"traceparent": SOUND, "tracestate": tracestate}, ours="weir") == tracestate
+    assert carried(entries_of({"traceparent": SOUND, "tracestate": tracestate}), ours="weir") == tracestate
 
 
 def test_of_more_the_long_ones_are_left_out_first_and_then_those_at_the_end() -> None:
     members = [f"long={'v' * 124}", *(f"k{n}={'v' * 97}" for n in range(6))]  # one of 129, six of 100
     headers = {"traceparent": SOUND, "tracestate": ",".join(members)}
-    assert carried(headers, ours="weir") == ",".join(members[1:6])
+    assert carried(entries_of(headers), ours="weir") == ",".join(members[1:6])
 
 
 def test_with_ours_before_them_there_are_32_at_most() -> None:
     headers = {"traceparent": SOUND, "tracestate": ",".join(f"k{n}=1" for n in range(32))}
-    assert carried(headers, ours="weir") == ",".join(f"k{n}=1" for n in range(31))
+    assert carried(entries_of(headers), ours="weir") == ",".join(f"k{n}=1" for n in range(31))

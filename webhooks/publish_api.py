@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from webhooks import store
 from webhooks.authentication import MayPublish, plain_key
 from webhooks.deciders import plain_publication
-from webhooks.deciders.causality import cause_of, passed_on
+from webhooks.deciders.causality import claim_of
 from webhooks.deciders.trace_context import Parent, parent_of
 from webhooks.deprecation import deprecation
 from webhooks.ids import public_id
@@ -126,7 +126,8 @@ class PublishDoor(Door[Event]):
 
 def origin_of(request: HttpRequest | Request) -> Origin:
     headers = {name: request.META[key] for name, key in _ORIGIN.items() if key in request.META}
-    return {"cause_id": cause_of(headers), "sender": parent_of(headers), "tracestate": passed_on(headers)}
+    claim = claim_of(headers)
+    return {"cause_id": claim.cause_id, "sender": parent_of(headers), "tracestate": claim.tracestate}
 
 
 _ORIGIN = {

@@ -5,7 +5,7 @@ computed there.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from webhooks.ids import parse_id
@@ -16,21 +16,23 @@ HEADER: Final = "weir-cause"
 KEY: Final = "weir"  # of our entry in a tracestate
 
 
-def cause_of(headers: Mapping[str, str], in_body: str = "") -> UUID | None:
+class Claim(NamedTuple):
+    """What a request says it follows from, and the entries of other vendors that go out with what it causes."""
+
+    cause_id: UUID | None
+    tracestate: str
+
+
+def claim_of(headers: Mapping[str, str], in_body: str = "") -> Claim:
     """`weir-cause: dlv_…`, else what the body says where its source looks, else `weir=dlv_…` of a sound tracestate.
 
     Who says it in so many words is heard before a tracestate, which libraries pass on by themselves.
     """
-    if HEADER in headers:
-        return _delivery(headers[HEADER])
-    if in_body:
-        return _delivery(in_body)
-    return _delivery(entries_of(headers).get(KEY, "")) if "tracestate" in headers else None
-
-
-def passed_on(headers: Mapping[str, str]) -> str:
-    """The entries of other vendors in a sound tracestate, which go out again with what this request causes."""
-    return carried(headers, ours=KEY) if "tracestate" in headers else ""
+    entries = entries_of(headers)
+    said = headers.get(HEADER)
+    if said is None:
+        said = in_body or entries.get(KEY, "")
+    return Claim(_delivery(said) if said else None, carried(entries, ours=KEY) if entries else "")
 
 
 def _delivery(text: str) -> UUID | None:

@@ -58,12 +58,12 @@ def entries_of(headers: Mapping[str, str]) -> dict[str, str]:
     return entries
 
 
-def carried(headers: Mapping[str, str], *, ours: str) -> str:
+def carried(entries: Mapping[str, str], *, ours: str) -> str:
     """Others' entries as they came, to be passed on after ours; shortened by whole entries where they are too many.
 
     The long ones go first, then those at the end, as section 3.3.1.5 says.
     """
-    members = [f"{key}={value}" for key, value in entries_of(headers).items() if key != ours]
+    members = [f"{key}={value}" for key, value in entries.items() if key != ours]
     members = members[: MOST_ENTRIES - 1]
     if _length(members) > MOST_CARRIED:
         members = [member for member in members if len(member) <= _LONG]

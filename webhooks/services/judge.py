@@ -10,7 +10,7 @@ from webhooks import spans, store
 from webhooks.deciders import handshakes
 from webhooks.deciders.batches import bodies_of
 from webhooks.deciders.business_keys import business_keys_of
-from webhooks.deciders.causality import cause_of, passed_on
+from webhooks.deciders.causality import claim_of
 from webhooks.deciders.handshakes import Handshake, Keys
 from webhooks.deciders.identify import Identity, identify
 from webhooks.deciders.places import first_of
@@ -129,6 +129,7 @@ def _parts(
 def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: Identity) -> store.Fact:
     body_digest = digest_of(source.scheme, arrival.body)
     is_named = identity.kind == "id"
+    claim = claim_of(arrival.headers, first_of(arrival, source.scheme.cause_sources))
     hint = f" …{verified.secret_hint}" if verified.secret_hint else ""
     hint += f" pinned {verified.pin_hint}" if verified.pin_hint else ""
     return store.Fact(
@@ -148,8 +149,8 @@ def _fact(source: KnownSource, arrival: Arrival, verified: Verified, identity: I
         operation_id=identity.operation_id,
         entity=identity.entity,
         entity_version=identity.entity_version,
-        cause_id=cause_of(arrival.headers, first_of(arrival, source.scheme.cause_sources)),
-        tracestate=passed_on(arrival.headers),
+        cause_id=claim.cause_id,
+        tracestate=claim.tracestate,
         sender=parent_of(arrival.headers) if spans.is_on() else None,
         business_keys=business_keys_of(source.business_keys, arrival.body),
     )
