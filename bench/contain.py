@@ -26,6 +26,7 @@ RATE = LANES  # events a second: one for each lane
 WARM_UP_S = (
     2 * TIMEOUT_S + 2
 )  # by then a lane has had ten timeouts, so its circuit is open or its window full
+BACKLOG = 80_000  # lasts three timeouts and more, so that circuits open, cool down and probe while it drains
 AHEAD = 50  # deliveries of each sick lane in a backlog: several times what it can have in flight
 NEVER_OPENS = 10_000  # attempts to judge by, more than any of these lanes settles
 
@@ -37,7 +38,7 @@ CASES = (NONE, UNCONTAINED, CONTAINED)
 
 
 def run(extent: Extent) -> Iterator[Figure]:
-    seconds, count = extent.size(20, quick=5), extent.size(20_000, quick=6_000)
+    seconds, count = extent.size(20, quick=5), extent.size(BACKLOG, quick=BACKLOG // 4)
     with sink() as subscriber:
         waits = _each(extent, "contain, latency", lambda case: _p99_ms(subscriber, case, seconds))
         rates = _each(extent, "contain, throughput", lambda case: _rate(subscriber, case, count))
