@@ -1,4 +1,4 @@
-"""The README's table of the REST API is what is there, and its five common jobs work, in a shell and in Python."""
+"""The page on the REST API names what is there, and its five common jobs work, in a shell and in Python."""
 
 import os
 import re
@@ -17,13 +17,12 @@ from tests.replaying import dead
 from webhooks.models import ApiKey, Event, Source, Subscriber
 from webhooks.services.keys import create_api_key
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
-SECTION = README.partition("\n## The API\n")[2].partition("\n## ")[0]
-JOBS = SECTION.partition("\n### Five common jobs\n")[2].partition("\n### ")[0]
+PAGE = (Path(__file__).resolve().parent.parent / "docs/api.md").read_text()
+JOBS = PAGE.partition("\n## Five common jobs\n")[2].partition("\n## ")[0]
 
 
 def test_its_table_names_every_address_and_no_other() -> None:
-    table = SECTION.partition("\n### What is there\n")[2].partition("\n### ")[0]
+    table = PAGE.partition("\n## What is there\n")[2].partition("\n## ")[0]
     named = {
         (method, path)
         for methods, path in re.findall(r"`((?:GET|POST|PATCH|DELETE|PUT)(?: [A-Z]+)*) ([a-z<>/-]+)`", table)
@@ -44,7 +43,7 @@ def blocks(language: str) -> list[str]:
 
 
 class Reader:
-    """Runs what stands in the README, as its reader would; what was said before holds on."""
+    """Runs what stands on the page, as its reader would; what was said before holds on."""
 
     def __init__(self, language: str, api: str) -> None:
         self.preamble, *self.jobs = blocks(language)
