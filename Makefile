@@ -9,17 +9,13 @@ WEIR := .venv/weir-$(shell cksum < requirements.txt | cut -d' ' -f1)
 TOOLS := .venv/tools-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-# What a demo makes up never joins what a real hub holds. Whoever names a folder or a database gets the demo there, under
-# that folder's keys: other keys could not read what is sealed in that database.
-APART := test -n "$$HUB_VAR$$HUB_VAR_FILE$$DATABASE_URL$$DATABASE_URL_FILE" || export HUB_VAR=var/demo;
-
 .PHONY: run demo test lint bench requirements help
 
 run: $(WEIR)  ## starts everything (also what plain make does)
 	@exec .venv/bin/python manage.py up
 
 demo: $(WEIR)  ## the same with three small services around it, in var/demo (ARGS=--loop: two more)
-	@$(APART) exec .venv/bin/python manage.py up --demo $(ARGS)
+	@exec .venv/bin/python manage.py up --demo $(ARGS)
 
 test: $(TOOLS)  ## runs every test (ARGS="-k seats -x": some)
 	@exec .venv/bin/python -m tests.run $(ARGS)

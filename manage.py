@@ -7,9 +7,12 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from hub import demo_folder
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+    os.environ |= demo_folder.placed(sys.argv, os.environ)
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

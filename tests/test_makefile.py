@@ -9,29 +9,27 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TARGETS = ["run", "demo", "test", "lint", "bench", "requirements", "help"]
-NAMES = {"HUB_VAR", "HUB_VAR_FILE", "DATABASE_URL", "DATABASE_URL_FILE", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+OF_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
-    """A copy of what make reads, with a Python that answers by its folder and its arguments."""
+    """A copy of what make reads, with a Python that answers by its arguments."""
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "${HUB_VAR-none} $*"\n')
+    python.write_text('#!/bin/sh\necho "$*"\n')
     python.chmod(0o755)
     return tmp_path
 
 
-def make(house: Path, *words: str, **environment: str) -> list[str]:
-    kept = {name: value for name, value in os.environ.items() if name not in NAMES}
+def make(house: Path, *words: str) -> list[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
     command = ["make", "--no-print-directory", *words]
-    told = subprocess.run(
-        command, cwd=house, env=kept | environment, capture_output=True, text=True, check=True
-    )
+    told = subprocess.run(command, cwd=house, env=kept, capture_output=True, text=True, check=True)
     return told.stdout.splitlines()
 
 
@@ -42,20 +40,9 @@ def test_every_target_is_listed_with_a_line(house: Path) -> None:
 
 
 def test_plain_make_starts_the_hub(house: Path) -> None:
-    assert make(house)[-1] == make(house, "run")[-1] == "none manage.py up"
+    assert make(house)[-1] == make(house, "run")[-1] == "manage.py up"
 
 
-def test_a_demo_keeps_to_a_folder_of_its_own(house: Path) -> None:
-    assert make(house, "demo")[-1] == "var/demo manage.py up --demo"
-    assert make(house, "demo", "ARGS=--loop")[-1] == "var/demo manage.py up --demo --loop"
-
-
-@pytest.mark.parametrize("name", ["HUB_VAR_FILE", "DATABASE_URL", "DATABASE_URL_FILE"])
-def test_who_names_a_database_or_a_folder_s_file_gets_the_demo_there_under_its_keys(
-    house: Path, name: str
-) -> None:
-    assert make(house, "demo", **{name: "x"})[-1] == "none manage.py up --demo"
-
-
-def test_who_names_a_folder_gets_the_demo_there(house: Path) -> None:
-    assert make(house, "demo", HUB_VAR="elsewhere")[-1] == "elsewhere manage.py up --demo"
+def test_a_demo_is_started_with_what_else_is_asked_of_it(house: Path) -> None:
+    assert make(house, "demo")[-1] == "manage.py up --demo"
+    assert make(house, "demo", "ARGS=--loop")[-1] == "manage.py up --demo --loop"

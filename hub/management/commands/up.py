@@ -24,10 +24,14 @@ MOST_PORT = 65_535
 class Command(BaseCommand):
     help = "Starts the web server and the cluster, and keeps them running until Ctrl-C."
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Takes no word for --demo but that: a demo's folder is chosen before anything is parsed."""
+        return super().create_parser(prog_name, subcommand, allow_abbrev=False, **kwargs)
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.HUB_HOST)
         parser.add_argument("--port", default=settings.HUB_PORT)
-        parser.add_argument("--demo", action="store_true", help="also runs three small services to look at")
+        parser.add_argument("--demo", action="store_true", help="also runs three small services, in var/demo")
         parser.add_argument(
             "--loop", action="store_true", help="with --demo: two more, which go round in a circle"
         )
