@@ -13,7 +13,8 @@ from django.db import connection
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import Delivery, Lane, Phase, Replay, ReplayItem, Subscription
-from deliveries.selectors.delivery_filters import filters_of, known_types
+from deliveries.selectors.columns import known_types
+from deliveries.selectors.delivery_filters import filters_of
 from deliveries.selectors.delivery_pages import count, each_page, ids_sql, matching, page
 from deliveries.selectors.patience import TooSlow, patience
 from tests import make

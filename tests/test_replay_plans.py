@@ -10,7 +10,7 @@ from django.db import connection
 
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.replay_choice import Choice
-from deliveries.dispatcher import admission
+from deliveries.dispatcher import waiting_items
 from deliveries.models import Delivery, Replay, ReplayItem
 from deliveries.selectors.patience import patience
 from deliveries.selectors.replay_set import statement
@@ -65,7 +65,7 @@ def test_no_big_table_is_read_from_end_to_end() -> None:
         assert found is not None
         assert read_whole(f"{found.sql} SELECT count(*) FROM chosen", found.values) == set()
     given = {"replays": [replay.pk.hex], "lanes": [lane.hex], "read": [0]}
-    assert read_whole(admission._lateral(10), given) == set()
+    assert read_whole(waiting_items._lateral(10), given) == set()
     for items in (
         ReplayItem.objects.filter(delivery_id__in=[lane], state="admitted"),
         ReplayItem.objects.filter(

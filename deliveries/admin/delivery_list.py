@@ -17,7 +17,8 @@ from deliveries.deciders.delivery_signs import duration, response_tag, shown_sta
 from deliveries.deciders.delivery_words import OUTCOME_WORDS, STATUS_WORDS, chips
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import Delivery, Subscription
-from deliveries.selectors.delivery_filters import filters_of, known_types
+from deliveries.selectors.columns import known_types
+from deliveries.selectors.delivery_filters import filters_of
 from deliveries.selectors.delivery_pages import Page, count, page
 from deliveries.selectors.delivery_story import rows_of
 from deliveries.selectors.patience import TooSlow, patience

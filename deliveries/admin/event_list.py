@@ -23,7 +23,8 @@ from deliveries.deciders.event_query import (
 )
 from deliveries.deciders.event_words import event_chips
 from deliveries.selectors import arrivals
-from deliveries.selectors.delivery_filters import held_lanes, known_types
+from deliveries.selectors.columns import known_types
+from deliveries.selectors.delivery_filters import held_lanes
 from deliveries.selectors.event_pages import (
     Told,
     count_events,

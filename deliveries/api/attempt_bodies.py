@@ -4,8 +4,9 @@ from rest_framework import serializers
 
 from deliveries.models import Attempt, Exchange, Phase
 from deliveries.selectors.delivery_story import pairs_of
-from deliveries.serializers import EXCERPT, excerpt
 from webhooks.rest import PublicId
+
+from .delivery_bodies import EXCERPT, excerpt
 
 _HEADERS = "By name and value; credentials are masked."
 

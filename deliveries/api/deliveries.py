@@ -11,13 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deliveries.models import Attempt, Delivery
-from deliveries.selectors.delivery_filters import Column
+from deliveries.selectors.columns import Column
 from deliveries.selectors.subscription_list import subscriptions_of
-from deliveries.serializers import DeliveryBrief, DeliveryOrdered, DeliveryWhole
 from deliveries.services.replay import ReplayVerdict, cancel_delivery, discard_delivery, replay_delivery
 from webhooks.rest import LOOKS, Conflict, Door, Strict
 from webhooks.serializers import GivenReason, Reason
 
+from .delivery_bodies import DeliveryBrief, DeliveryOrdered, DeliveryWhole
 from .filters import DeliveryFilters
 from .lists import Queried, among
 

@@ -6,12 +6,12 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from deliveries.models import Delivery
-from deliveries.serializers import DeliveryBrief, EventDelivered
 from webhooks import api
 from webhooks.ids import public_id
 from webhooks.models import Event
 
 from .cascades import QuarantineDoor
+from .delivery_bodies import DeliveryBrief, EventDelivered
 from .event_cascade import CascadeDoor
 from .event_raw import RawDoor
 from .filters import EventFilters

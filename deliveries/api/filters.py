@@ -14,7 +14,8 @@ from deliveries.deciders.event_query import EventQuery, EventStatus
 from deliveries.deciders.list_address import matching, pattern, search
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import DeliveryState
-from deliveries.selectors.delivery_filters import Column, events_sent_as, filters_of
+from deliveries.selectors.columns import Column
+from deliveries.selectors.delivery_filters import events_sent_as, filters_of
 from deliveries.selectors.event_pages import events_filters
 from deliveries.selectors.subscription_list import subscriptions_of
 from webhooks.ids import parse_id

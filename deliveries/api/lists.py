@@ -14,8 +14,8 @@ from django.db.models import Model, Q, QuerySet
 from rest_framework.serializers import SerializerMetaclass
 
 from deliveries.deciders.list_query import ListQuery
-from deliveries.selectors.delivery_filters import Column
-from deliveries.selectors.delivery_filters import Filters as Conditions
+from deliveries.selectors.columns import Column
+from deliveries.selectors.columns import Filters as Conditions
 from deliveries.selectors.keyset import read_page
 from webhooks.rest import Cursor, MadeBetween, Rows
 

@@ -20,11 +20,11 @@ from deliveries.selectors.blast_radius import LOOKED_AT, MOST_SHOWN, BlastRadius
 from deliveries.selectors.endpoints import endpoints_now
 from deliveries.selectors.rollups import SPANS
 from deliveries.selectors.subscription_story import circuit_changes
-from deliveries.serializers import LaneBody
 from webhooks.rest import Door, PublicId, Strict
 
 from .figures import CauseBody, FiguresBody
 from .issue_bodies import EndpointBody
+from .subscription_bodies import LaneBody
 
 
 class Span(Strict):

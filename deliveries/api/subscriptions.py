@@ -12,7 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deliveries.models import Subscription
-from deliveries.serializers import (
+from deliveries.services import circuits, ping, proving, subscriptions
+from deliveries.services.circuits import OrderVerdict
+from deliveries.services.signing_keys import Keys
+from deliveries.services.subscriptions import Created
+from webhooks.rest import LOOKS, Busy, Conflict, Strict
+from webhooks.serializers import GivenReason, Reason
+
+from .pausing import Pause
+from .subscription_bodies import (
     PingBody,
     Rotation,
     SubscriptionBody,
@@ -22,14 +30,6 @@ from deliveries.serializers import (
     SubscriptionOrdered,
     SubscriptionProved,
 )
-from deliveries.services import circuits, ping, proving, subscriptions
-from deliveries.services.circuits import OrderVerdict
-from deliveries.services.signing_keys import Keys
-from deliveries.services.subscriptions import Created
-from webhooks.rest import LOOKS, Busy, Conflict, Strict
-from webhooks.serializers import GivenReason, Reason
-
-from .pausing import Pause
 from .subscription_health import HealthDoor
 from .subscription_secrets import SecretsDoor
 

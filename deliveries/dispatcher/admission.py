@@ -5,14 +5,14 @@ is claimed like any delivery, and never more than half of a lane's window is. Wh
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Greatest
 
 from deliveries.deciders.matching import Wanted
@@ -23,12 +23,11 @@ from deliveries.services import replay_counts, replay_packs
 from deliveries.services.rearming import rearm, resolve_dead_letters
 from webhooks.models import Event, EventState
 
-from . import telling, waves
+from . import telling, waiting_items, waves
 from .owed import Arrived, Owed, insert
 from .seats import Holding, fence
 from .telling import SentAgain
-
-LIMITS = (1, 2, 4, 10, 25, 50, 100, 250)  # literal in the text, as a claim's are, and for the same reason
+from .waiting_items import Share, Waiting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,14 +50,6 @@ class Standing(NamedTuple):
     under_way: int
 
 
-class Waiting(NamedTuple):
-    item_id: int
-    replay_id: UUID
-    lane_id: UUID
-    event_id: UUID
-    delivery_id: UUID | None
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admitted:
     """How many came in by replay and lane; which runs have none left, or only later waves; which must not go on."""
@@ -67,16 +58,6 @@ class Admitted:
     done: frozenset[tuple[UUID, UUID]] = frozenset()
     later: frozenset[tuple[UUID, UUID]] = frozenset()
     gone: frozenset[UUID] = frozenset()
-
-
-class Share(NamedTuple):
-    """How many of a replay may come into a lane now, after the last item that was looked at."""
-
-    replay_id: UUID
-    lane_id: UUID
-    most: int
-    read_to: int
-    wave: int | None
 
 
 def runs_of(lanes: Collection[UUID]) -> dict[UUID, list[Run]]:
@@ -114,7 +95,7 @@ def admit(*, holding: Holding, shares: Sequence[Share], now: datetime) -> Admitt
     """All or nothing, fenced; nothing where a replay was paused, stopped or cancelled just now."""
     # Asked first: what is made into items after this is not taken for the end of its lane.
     packed = replay_packs.packed({share.replay_id for share in shares})
-    waiting = list(_waiting(shares))
+    waiting = list(waiting_items.waiting(shares))
     short = _short(shares, waiting)
     if packed:
         hungry = packed & {replay for replay, _ in short}
@@ -254,58 +235,3 @@ def _wanted(lanes: Collection[UUID]) -> dict[UUID, Wanted]:
         lane: Wanted(subscription_id=lane, is_ordered=ordering == Ordering.STRICT, latest_only=latest)
         for lane, ordering, latest in rows
     }
-
-
-def _waiting(shares: Sequence[Share]) -> Iterator[Waiting]:
-    """The oldest items of each share, in two statements at most for each size there is, and one for each in waves."""
-    by_limit: dict[int, list[Share]] = {}
-    for share in shares:
-        if share.wave is not None:
-            items = waves.within(share.replay_id, share.lane_id, share.wave)
-            yield from (Waiting(*row) for row in items.values_list(*_COLUMNS)[: share.most])
-            continue
-        by_limit.setdefault(next((size for size in LIMITS if size >= share.most), LIMITS[-1]), []).append(
-            share
-        )
-    read = _read_together if connection.vendor == "postgresql" else _read_one_by_one
-    for limit, asked in by_limit.items():
-        most = {(share.replay_id, share.lane_id): share.most for share in asked}
-        seen: Counter[tuple[UUID, UUID]] = Counter()
-        for row in read(limit, asked):
-            pair = (row.replay_id, row.lane_id)
-            seen[pair] += 1
-            if seen[pair] <= most[pair]:
-                yield row
-
-
-_COLUMNS = ("id", "replay_id", "subscription_id", "event_id", "delivery_id")
-
-
-@cache
-def _lateral(limit: int) -> str:
-    columns = ", ".join(f"i.{name}" for name in _COLUMNS)
-    return f"""SELECT i.*
-        FROM unnest(%(replays)s::uuid[], %(lanes)s::uuid[], %(read)s::bigint[]) AS run(replay, lane, read_to)
-        CROSS JOIN LATERAL (SELECT {columns} FROM deliveries_replayitem i
-            WHERE i.replay_id = run.replay AND i.subscription_id = run.lane AND i.id > run.read_to
-              AND i.state = 'waiting'
-            ORDER BY i.id LIMIT {limit:d}) i"""  # noqa: S608 (names of our own)
-
-
-def _read_together(limit: int, shares: Sequence[Share]) -> Iterator[Waiting]:
-    with connection.cursor() as cursor:
-        given: dict[str, Any] = {
-            "replays": [share.replay_id.hex for share in shares],
-            "lanes": [share.lane_id.hex for share in shares],
-            "read": [share.read_to for share in shares],
-        }
-        cursor.execute(_lateral(limit), given)
-        yield from (Waiting(*row) for row in cursor.fetchall())
-
-
-def _read_one_by_one(limit: int, shares: Sequence[Share]) -> Iterator[Waiting]:
-    for replay, lane, _, read_to, _ in shares:
-        items = ReplayItem.objects.filter(
-            replay_id=replay, subscription_id=lane, id__gt=read_to, state=ItemState.WAITING
-        )
-        yield from (Waiting(*row) for row in items.order_by("id").values_list(*_COLUMNS)[:limit])

@@ -16,6 +16,7 @@ from . import admission, claims, waves
 from .book import Book
 from .page import LanePage
 from .seats import Holding
+from .waiting_items import Share
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Feeder:
                 del page.runs[replay]
 
 
-def _shares(stands: Sequence[admission.Standing], pages: Mapping[UUID, LanePage]) -> list[admission.Share]:
+def _shares(stands: Sequence[admission.Standing], pages: Mapping[UUID, LanePage]) -> list[Share]:
     """The older replay first; together they keep to half of the lane's window."""
     under_way: Counter[UUID] = Counter()
     for stand in stands:
@@ -69,5 +70,5 @@ def _shares(stands: Sequence[admission.Standing], pages: Mapping[UUID, LanePage]
         )
         if most:
             under_way[stand.lane_id] += most
-            shares.append(admission.Share(stand.replay_id, stand.lane_id, most, stand.read_to, stand.wave))
+            shares.append(Share(stand.replay_id, stand.lane_id, most, stand.read_to, stand.wave))
     return shares

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from deliveries.deciders.delivery_query import DeliveryQuery
 from deliveries.models import Delivery
 
-from .delivery_filters import Filters, filters_of
+from .columns import Filters
+from .delivery_filters import filters_of
 from .keyset import COUNTED, Page, bounded_count, page_sql, read_page
 
 __all__ = ["COUNTED", "Page", "count", "each_page", "ids_sql", "matching", "page"]

@@ -18,7 +18,7 @@ from deliveries.models import Delivery
 from webhooks.ids import parse_id
 from webhooks.models import BusinessKey, Event, EventKey, KeyKind, Source
 
-from .delivery_filters import Column, Filters, equal, source_ids, time_range, types_of
+from .columns import Column, Filters, equal, source_ids, time_range, types_of
 from .keyset import Page, bounded_count, page_sql, read_page
 
 MOST_FOUND = 200  # events that share a sender's id or a business key; the newest

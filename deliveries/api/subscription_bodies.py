@@ -1,4 +1,4 @@
-"""How the outbound side reads and writes itself as JSON. A signing secret is shown once, when it is made."""
+"""How a subscription is read and told as JSON, and what came of a test. A secret is shown once, when it is made."""
 
 from typing import Any
 
@@ -6,9 +6,7 @@ from rest_framework import serializers
 
 from deliveries.deciders import retry
 from deliveries.models import (
-    Attempt,
     ClientErrors,
-    Delivery,
     Format,
     Lane,
     Ordering,
@@ -27,17 +25,9 @@ from deliveries.services.defaults import (
 )
 from deliveries.services.ping import PingAnswer
 from deliveries.services.subscriptions import MAX_OVERLAP
-from webhooks.deciders.redaction import mask_body
 from webhooks.models import Source, Subscriber
 from webhooks.rest import MadeBetween, PublicId, Strict
-from webhooks.serializers import BySlug, EventWhole, GivenReason, OwnSubscriber, SecretHint
-
-EXCERPT = 2_000  # characters of a response: enough to read an error, small enough to list with every attempt
-
-
-def excerpt(body: bytes) -> str:
-    """The beginning of a body as text, and no secret that a provider keeps inside it."""
-    return mask_body(body[: 4 * EXCERPT]).decode(errors="replace")[:EXCERPT]
+from webhooks.serializers import BySlug, GivenReason, OwnSubscriber, SecretHint
 
 
 def _number(**kwargs: Any) -> serializers.FloatField:
@@ -227,22 +217,6 @@ class SubscriptionFilters(MadeBetween):
     )
 
 
-class AttemptBody(serializers.Serializer[Attempt]):
-    id = PublicId("attempt")
-    number = serializers.IntegerField()
-    started_at = serializers.DateTimeField()
-    duration_ms = serializers.IntegerField(allow_null=True)
-    outcome = serializers.CharField()
-    status = serializers.IntegerField(allow_null=True)
-    error = serializers.CharField()
-    response = serializers.SerializerMethodField()
-
-    def get_response(self, attempt: Attempt) -> str | None:
-        if not hasattr(attempt, "exchange"):
-            return None
-        return excerpt(bytes(attempt.exchange.response_body))
-
-
 class PingBody(serializers.Serializer[PingAnswer]):
     """What a test sent and what came back, its credentials masked."""
 
@@ -268,38 +242,3 @@ class PingBody(serializers.Serializer[PingAnswer]):
             "body": answer.response_body.decode(errors="replace"),
             "is_truncated": answer.is_truncated,
         }
-
-
-class DeliveryBrief(serializers.Serializer[Delivery]):
-    id = PublicId("delivery")
-    event = PublicId("event", source="event_id")
-    event_id = serializers.CharField(source="external_id")
-    event_type = serializers.CharField()
-    source = BySlug("source", read_only=True)  # type: ignore[assignment]
-    subscription = PublicId("subscription", source="subscription_id")
-    state = serializers.CharField()
-    attempt_count = serializers.IntegerField(source="attempts")
-    created_at = serializers.DateTimeField()
-    due_at = serializers.DateTimeField(allow_null=True)
-    settled_at = serializers.DateTimeField(allow_null=True)
-    last_outcome = serializers.CharField()
-    last_status = serializers.IntegerField(allow_null=True)
-    last_latency_ms = serializers.IntegerField(allow_null=True)
-    last_error = serializers.CharField()
-
-
-class EventDelivered(EventWhole):
-    """With the deliveries it became."""
-
-    deliveries = DeliveryBrief(many=True)
-    more_deliveries = serializers.CharField(required=False)
-
-
-class DeliveryWhole(DeliveryBrief):
-    attempts = AttemptBody(many=True, source="tries")
-
-
-class DeliveryOrdered(DeliveryWhole):
-    """With what was done about an order to send or discard it."""
-
-    detail = serializers.CharField()
