@@ -40,6 +40,8 @@ class Endpoint:
     def __post_init__(self) -> None:
         self._came = threading.Condition()
         self._ready = threading.Event()
+        # Held here: of one that waits for nothing, and whose other side has hung up, nobody else knows any more.
+        self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     @property
@@ -71,11 +73,19 @@ class Endpoint:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # what was just accepted begins yet
+            for conversation, writer in self._conversations.items():
+                writer.transport.abort()  # whatever has not gone out: a close would wait for the other side
+                conversation.cancel()
+            await asyncio.wait(others)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        conversation = asyncio.create_task(self._converse(reader, writer))
+        self._conversations[conversation] = writer
+        conversation.add_done_callback(lambda done: self._conversations.pop(done).close())
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(self.greeting)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while not writer.is_closing():
@@ -85,7 +95,6 @@ class Endpoint:
                     self._came.notify_all()
                 await self.behaviour(request, writer)
                 await writer.drain()
-        writer.close()
 
 
 def answers(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Behaviour:
