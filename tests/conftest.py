@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterator
 import pytest
 from django.db import connection
 
+from deliveries.dispatcher import seats
+from tests import make
 from tests.browser import chief, chromium, console, visitor  # noqa: F401 - fixtures
 from webhooks import wake
 
@@ -26,6 +28,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def holding() -> seats.Holding:
+    """A dispatcher's seat, for a test that takes a dispatcher's turns by hand."""
+    return make.seat()
 
 
 @pytest.fixture(autouse=True)

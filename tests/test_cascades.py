@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def route(holding: seats.Holding) -> None:
     router.route(holding=holding, routes=Routes(), now=make.now())
 

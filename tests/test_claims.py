@@ -7,16 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deliveries.deciders.mixing import Room
-from deliveries.dispatcher import claims, lanes, seats
+from deliveries.dispatcher import claims, lanes
 from deliveries.models import Lane, Phase
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
 
 
 def claim(holding, *subscriptions, window: int = 4, in_hand=()) -> claims.Claim:

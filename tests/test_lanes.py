@@ -14,11 +14,6 @@ from tests import make
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def take(holding: seats.Holding, most: int = 100) -> set:
     return {lane.subscription_id for lane in lanes.take(holding=holding, now=make.now(), most=most)}
 

@@ -90,11 +90,6 @@ def test_of_each_entity_one_at_most_goes_and_never_an_outdated_one(rows, highest
 # -- routing
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def latest(url: str = "http://127.0.0.1:9/hook", **options: Any) -> Subscription:
     return make.subscription(url, latest_only=True, **options)
 

@@ -27,11 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SAID: dict[str, Any] = {"actor": "ada", "reason": "it is meant to"}
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 @pytest.fixture(autouse=True)
 def limits(settings) -> None:
     settings.HUB_CASCADE_DEPTH, settings.HUB_CASCADE_BUDGET = 3, 5

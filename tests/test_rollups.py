@@ -35,11 +35,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BEGAN = make.now().replace(minute=7, second=30, microsecond=123456) - timedelta(hours=2)
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def tried(
     delivery: Delivery, outcome: Outcome, status: int | None, state: Any, **options
 ) -> settlement.Tried:

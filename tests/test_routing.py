@@ -13,11 +13,6 @@ from webhooks.models import Event, EventState
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def route(holding: seats.Holding) -> router.Routed:
     return router.route(holding=holding, routes=Routes(), now=make.now())
 

@@ -13,11 +13,6 @@ from webhooks.ids import uuid7
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def tried(delivery: Delivery, status: int, **options) -> settlement.Tried:
     outcome = Outcome.OK if status == 200 else Outcome.SERVER_ERROR
     lane = delivery.subscription_id

@@ -32,11 +32,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SOON, LATER = timedelta(seconds=5), timedelta(hours=1)
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def strict(url: str = "http://127.0.0.1:9/hook", **options: Any) -> Subscription:
     return make.subscription(url, ordering=Ordering.STRICT, **options)
 

@@ -8,7 +8,7 @@ from django.db.models import Sum
 
 from deliveries.deciders.latency import WAIT_EDGES_MS, bucket
 from deliveries.deciders.outcome import Outcome
-from deliveries.dispatcher import router, seats
+from deliveries.dispatcher import router
 from deliveries.dispatcher.routes import Routes
 from deliveries.models import (
     Attempt,
@@ -34,11 +34,6 @@ from webhooks.ids import first_id_at
 from webhooks.models import Event, EventState
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
 
 
 def of_lane(lane: Any) -> dict[str, Any]:

@@ -29,11 +29,6 @@ from tests.test_rollups import BEGAN, raw, settle, tried, unsendable
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def holding() -> seats.Holding:
-    return make.seat()
-
-
 def of(event_type: str, to: Subscription) -> Delivery:
     return make.delivery(to, make.event(type=event_type, state="routed"))
 
