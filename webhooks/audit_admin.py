@@ -70,7 +70,7 @@ class AuditEntryAdmin(History):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self.must_look(request)
-        parsed, now = parse_audit(dict(request.GET.lists())), _now()
+        parsed, now = parse_audit(dict(request.GET.lists())), datetime.now(UTC)
         found = audit_page(parsed.query, now, PAGE)
         context = {"title": "Audit log", "rows": self._rows(found.entries), "now": now}
         return self.render(request, self.list_template, context | _around(parsed, found))
@@ -78,7 +78,7 @@ class AuditEntryAdmin(History):
     def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Everything that fits, as it was when asked for; recorded before the first byte."""
         self.must_look(request)
-        now = _now()
+        now = datetime.now(UTC)
         query = parse_audit(dict(request.GET.lists())).query.frozen(now)
         audit.record(
             **who(request),
@@ -112,7 +112,7 @@ class AuditEntryAdmin(History):
             "changes": _changes(entry),
             "matching": self.criteria_address(entry) if entry.criteria else "",
             "same_object": audit_url(AuditQuery(kind=entry.object_kind, object_id=entry.object_id)),
-            "now": _now(),
+            "now": datetime.now(UTC),
         }
         return self.render(request, self.page_template, context)
 
@@ -212,7 +212,3 @@ def _cells(entry: AuditEntry) -> list[str]:
     )
     plain = (entry.actor, entry.verb, entry.object_kind, entry.object_id, str(entry.count), entry.reason)
     return [harmless(cell) for cell in (at, *plain, *kept)]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

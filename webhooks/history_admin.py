@@ -34,6 +34,7 @@ else:
 
 SHOWN_ACTS = 20  # of people, on a thing's own page; the audit has the rest
 DEEPEST_PAGE = 10_000  # the database reads every row that a page skips
+LONGEST_REASON = 500  # characters; a sentence or two, not a report
 SHOWN_BYTES = 65_536  # of a body; the rest is counted, not shown
 
 
@@ -220,6 +221,11 @@ def who(request: HttpRequest) -> Who:
     if not isinstance(user, User):
         raise PermissionDenied  # the console lets nobody in unnamed; this says so to the type checker too
     return {"actor": user.get_username(), "user": user}
+
+
+def reason_in(request: HttpRequest) -> str:
+    """Why, in the words of who asks; empty where they said nothing."""
+    return request.POST.get("reason", "").strip()[:LONGEST_REASON]
 
 
 def fresh(content: dict[str, Any]) -> JsonResponse:

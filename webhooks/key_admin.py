@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from webhooks.history_admin import Listing, ModelForm, who
+from webhooks.history_admin import Listing, ModelForm, reason_in, who
 from webhooks.models import ApiKey
 from webhooks.services import keys
 
@@ -100,7 +100,7 @@ class ApiKeyAdmin(Listing):
         chosen = list(queryset)
         if not request.POST.get("post"):
             return self._ask(request, chosen)
-        reason = request.POST.get("reason", "").strip()[:500]
+        reason = reason_in(request)
         revoked = [key for key in chosen if keys.revoke_api_key(key_id=key.pk, reason=reason, **who(request))]
         for key in revoked:
             self.log_change(request, key, "Revoked.")

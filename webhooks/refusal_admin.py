@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 
 from webhooks.deciders.refusal_query import parse, to_url
 from webhooks.deciders.refusal_words import words_of
-from webhooks.history_admin import History, may_see_payloads, who
+from webhooks.history_admin import History, may_see_payloads, reason_in, who
 from webhooks.ids import parse_id
 from webhooks.models import Refusal
 from webhooks.refusal_page import list_context, page_context, tally, trial_of
@@ -22,7 +22,6 @@ from webhooks.services.accept import Acceptance, accept, try_again
 
 ACCEPT = "webhooks.accept_refusal"
 AT_ONCE = 100  # requests accepted by one press; each is judged twice, and a page should not take seconds
-LONGEST_REASON = 500
 
 
 @admin.register(Refusal)
@@ -47,7 +46,7 @@ class RefusalAdmin(History):
     ) -> HttpResponse:
         self.must_look(request)
         query, notices = parse(dict(request.GET.lists()))
-        shown = list_context(query, _now())
+        shown = list_context(query, datetime.now(UTC))
         context = {"title": "Refusals", "notices": notices, "may_accept": request.user.has_perm(ACCEPT)}
         return self.render(request, self.list_template, shown | context)
 
@@ -59,7 +58,7 @@ class RefusalAdmin(History):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         self.must_look(request)
-        refusal, now = self._one(object_id), _now()
+        refusal, now = self._one(object_id), datetime.now(UTC)
         may_accept = request.user.has_perm(ACCEPT)
         shown = page_context(refusal, now, request, trial=trial_of(refusal, now) if may_accept else None)
         if may_see_payloads(request):
@@ -75,7 +74,7 @@ class RefusalAdmin(History):
         self.must(request, ACCEPT)
         refusal = self._one(object_id)
         waived = {name: request.POST.get(name) == "1" for name in ("any_age", "as_own")}
-        told = accept(refusal_id=refusal.pk, reason=_reason(request), **waived, **who(request))
+        told = accept(refusal_id=refusal.pk, reason=reason_in(request), **waived, **who(request))
         if told.is_done:
             self.log_change(request, refusal, "Accepted after all.")
         level = messages.SUCCESS if told.is_done else messages.WARNING
@@ -96,7 +95,7 @@ class RefusalAdmin(History):
             said = f"Choose at most {AT_ONCE} requests at once." if ids else "No request was chosen."
             self.message_user(request, said, messages.ERROR)
             return redirect(there)
-        if request.POST.get("post") and not _reason(request):
+        if request.POST.get("post") and not reason_in(request):
             self.message_user(request, "Say why: a reason is needed.", messages.ERROR)
         elif request.POST.get("post"):
             self._accept_each(request, ids)
@@ -104,7 +103,7 @@ class RefusalAdmin(History):
         return self._ask(request, ids, there)
 
     def _ask(self, request: HttpRequest, ids: list[UUID], back: str) -> HttpResponse:
-        now = _now()
+        now = datetime.now(UTC)
         rows = [(each, words_of(each.reason).label, try_again(each, now=now))
                 for each in refusals.whole(ids) if each.accepted_at is None]  # fmt: skip
         counts = tally([trial for _, _, trial in rows])
@@ -124,7 +123,7 @@ class RefusalAdmin(History):
     def _accept_each(self, request: HttpRequest, ids: list[UUID]) -> None:
         told: list[Acceptance] = []
         for refusal in refusals.whole(ids):
-            told.append(accept(refusal_id=refusal.pk, reason=_reason(request), **who(request)))
+            told.append(accept(refusal_id=refusal.pk, reason=reason_in(request), **who(request)))
             if told[-1].is_done:
                 self.log_change(request, refusal, "Accepted after all.")
         done = sum(each.is_done for each in told)
@@ -154,11 +153,3 @@ def _chosen(request: HttpRequest) -> list[UUID]:
         except ValueError:
             continue
     return ids
-
-
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:LONGEST_REASON]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -13,7 +13,7 @@ from django.urls import URLPattern, reverse
 from webhooks.deciders.own import OWN_SOURCE
 from webhooks.deciders.scheme_facts import facts
 from webhooks.deciders.schemes import SCHEMES
-from webhooks.history_admin import Listing, who
+from webhooks.history_admin import Listing, reason_in, who
 from webhooks.ids import parse_id
 from webhooks.models import SecretPurpose, Source
 from webhooks.sample_page import SampleForm, filled, sample_context
@@ -23,7 +23,6 @@ from webhooks.source_form import SourceForm
 from webhooks.source_page import ends_at, list_context, page_context
 
 CHANGE = "webhooks.change_source"
-LONGEST_REASON = 500
 
 
 @admin.register(Source)
@@ -55,7 +54,7 @@ class SourceAdmin(Listing):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self.must_look(request)
-        shown = list_context(request.GET.dict(), _now())
+        shown = list_context(request.GET.dict(), datetime.now(UTC))
         context = {"title": "Sources", "may_add": self.has_add_permission(request)}
         return self.render(request, self.list_template, shown | context)
 
@@ -72,7 +71,7 @@ class SourceAdmin(Listing):
         if not self.has_view_permission(request):
             raise PermissionDenied
         source = self._one(object_id)
-        shown = page_context(source, _now(), request)
+        shown = page_context(source, datetime.now(UTC), request)
         may_change = request.user.has_perm(CHANGE) and source.pk != OWN_SOURCE
         context = {"title": source.name, "may_change": may_change}
         return self.render(request, self.page_template, shown | context)
@@ -87,7 +86,7 @@ class SourceAdmin(Listing):
         """A POST here only asks: it stores and counts nothing."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        source, now = self._one(object_id), _now()
+        source, now = self._one(object_id), datetime.now(UTC)
         context: dict[str, Any] = {"title": "Try it on a sample", "source": source, "now": now}
         if request.method == "POST":
             form = SampleForm(source, request.POST)
@@ -105,7 +104,7 @@ class SourceAdmin(Listing):
             if source.is_enabled is wanted:
                 return f"It was {'enabled' if wanted else 'disabled'} already."
             sources.update_source(
-                source_id=source.pk, is_enabled=wanted, reason=_reason(request), **who(request)
+                source_id=source.pk, is_enabled=wanted, reason=reason_in(request), **who(request)
             )
             return "Enabled." if wanted else "Disabled: what is sent to it is answered with 404."
 
@@ -117,7 +116,7 @@ class SourceAdmin(Listing):
                 source_id=source.pk,
                 secret=request.POST.get("secret", "").strip(),
                 purpose=SecretPurpose(request.POST.get("purpose", SecretPurpose.SIGNING)),
-                others_until=ends_at(request.POST.get("others", ""), _now()),
+                others_until=ends_at(request.POST.get("others", ""), datetime.now(UTC)),
                 reason=_must_say_why(request),
                 **who(request),
             )
@@ -130,7 +129,7 @@ class SourceAdmin(Listing):
             secret = source.secrets.filter(pk=parse_id("source", request.POST.get("secret", ""))).first()
             if secret is None:
                 raise ValueError("The source has no such secret.")
-            if secret.expires_at and secret.expires_at <= _now():
+            if secret.expires_at and secret.expires_at <= datetime.now(UTC):
                 return f"…{secret.hint} had ended already."
             sources.expire_secret(secret_id=secret.pk, reason=_must_say_why(request), **who(request))
             return f"Ended …{secret.hint}: what it signs is refused from now on."
@@ -198,15 +197,7 @@ class SourceAdmin(Listing):
         return found
 
 
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:LONGEST_REASON]
-
-
 def _must_say_why(request: HttpRequest) -> str:
-    if not (reason := _reason(request)):
+    if not (reason := reason_in(request)):
         raise ValueError("Say why: a reason is needed.")
     return reason
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -15,11 +15,10 @@ from deliveries.models import Alert, AlertMessage, AlertRule, Breach, Mute
 from deliveries.selectors import alert_pages
 from deliveries.services import alert_acts
 from deliveries.services.alert_acts import AlertVerdict
-from webhooks.history_admin import History, who
+from webhooks.history_admin import History, reason_in, who
 
 ACKNOWLEDGE: Final = "deliveries.acknowledge_alert"
 MUTE: Final = "deliveries.mute_alert"
-LONGEST_REASON: Final = 500
 FILTERS: Final = {"rule", "before"}
 MUTES: Final[dict[str, str]] = {
     "3600": "for an hour",
@@ -65,7 +64,7 @@ class AlertAdmin(History):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self.must_look(request)
-        now, rules = _now(), alert_pages.rules_by_slug()
+        now, rules = datetime.now(UTC), alert_pages.rules_by_slug()
         asked, before = request.GET.get("rule", ""), _id_in(request.GET.get("before", ""))
         rule = asked if asked in rules else ""
         still = alert_pages.open_alerts(rule=rule) if before is None else []
@@ -93,7 +92,7 @@ class AlertAdmin(History):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         self.must_look(request)
-        alert, now = self._one(object_id), _now()
+        alert, now = self._one(object_id), datetime.now(UTC)
         rules = alert_pages.rules_by_slug()
         context = {
             "title": alert.summary,
@@ -122,7 +121,7 @@ class AlertAdmin(History):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         alert = self._one(object_id)
-        verdict = service(alert_id=alert.pk, reason=_reason(request), now=_now(), **who(request))
+        verdict = service(alert_id=alert.pk, reason=reason_in(request), now=datetime.now(UTC), **who(request))
         if verdict.is_done:
             self.log_change(request, alert, done)
         level = messages.SUCCESS if verdict.is_done else messages.WARNING
@@ -156,7 +155,7 @@ class AlertAdmin(History):
         mute_id = _id_in(request.POST.get("mute", ""))
         if mute_id is None:
             raise Http404("There is no such mute.")
-        verdict = alert_acts.unmute(mute_id=mute_id, now=_now(), **who(request))
+        verdict = alert_acts.unmute(mute_id=mute_id, now=datetime.now(UTC), **who(request))
         self.message_user(
             request, verdict.sentence, messages.SUCCESS if verdict.is_done else messages.WARNING
         )
@@ -227,10 +226,10 @@ def mute_context(request: HttpRequest, rule: str, about: str, back: str) -> dict
 
 def asked_mute(request: HttpRequest) -> dict[str, Any]:
     """For how long, and why. Raises Refused."""
-    chosen, now = request.POST.get("for", ""), _now()
+    chosen, now = request.POST.get("for", ""), datetime.now(UTC)
     if chosen not in MUTES:
         raise alert_acts.Refused("Choose for how long.")
-    return {"until": now + timedelta(seconds=int(chosen)), "reason": _reason(request), "now": now}
+    return {"until": now + timedelta(seconds=int(chosen)), "reason": reason_in(request), "now": now}
 
 
 def muted_words(mute: Mute) -> str:
@@ -260,16 +259,8 @@ def _not_understood(request: HttpRequest, rules: Mapping[str, AlertRule]) -> lis
     return said[:10]
 
 
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:LONGEST_REASON]
-
-
 def _id_in(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -13,10 +13,10 @@ from deliveries.selectors.subscription_story import known_types, last_payload
 from deliveries.services import ping, subscriptions
 from deliveries.services.ping import PingAnswer
 from webhooks.deciders.shown_body import show
-from webhooks.history_admin import may_see_payloads, who
+from webhooks.history_admin import may_see_payloads, reason_in, who
 from webhooks.services import audit
 
-from .subscription_doors import TEST, SubscriptionDoors, page_of, reason_in
+from .subscription_doors import TEST, SubscriptionDoors, page_of
 
 LONGEST_TYPE: Final = 200
 

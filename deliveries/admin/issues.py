@@ -32,12 +32,12 @@ class IssueAdmin(ActingOnIssues):
     ) -> HttpResponse:
         self.must_look(request)
         parsed = parse_issues(dict(request.GET.lists()))
-        return self._shown(request, {"title": "Issues"} | issues_context(parsed, _now()))
+        return self._shown(request, {"title": "Issues"} | issues_context(parsed, datetime.now(UTC)))
 
     def counts_view(self, request: HttpRequest) -> JsonResponse:
         self.must_look(request)
         query = parse_issues(dict(request.GET.lists())).query
-        return fresh({"counts": issue_figures(query, _now())})
+        return fresh({"counts": issue_figures(query, datetime.now(UTC))})
 
     def change_view(
         self,
@@ -49,7 +49,7 @@ class IssueAdmin(ActingOnIssues):
         """One issue in whatever state it is, with what people did to it."""
         self.must_look(request)
         key = self.named(object_id)
-        context = issues_context(ParsedIssues(query=IssueQuery(issue=key, tab="")), _now())
+        context = issues_context(ParsedIssues(query=IssueQuery(issue=key, tab="")), datetime.now(UTC))
         if not context["rows"] and not context["is_slow"]:
             raise Http404("There is no such issue.")
         name = next((f"{row.words} at {row.issue.subscription.name}" for row in context["rows"]), "Issue")
@@ -57,7 +57,3 @@ class IssueAdmin(ActingOnIssues):
 
     def _shown(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         return self.render(request, self.list_template, context | {"may": may_act(request)})
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -17,10 +17,10 @@ from django.urls import URLPattern
 from deliveries.models import Circuit, Hold, Lane, Subscription
 from deliveries.services import circuits, proving, subscriptions
 from deliveries.services.circuits import OrderVerdict
-from webhooks.history_admin import who
+from webhooks.history_admin import reason_in, who
 from webhooks.ids import parse_id
 
-from .subscription_doors import CIRCUIT, HOLD, TEST, SubscriptionDoors, list_address, page_of, reason_in
+from .subscription_doors import CIRCUIT, HOLD, TEST, SubscriptionDoors, list_address, page_of
 
 AT_ONCE: Final = 100  # lanes acted on from the list
 PAUSES: Final[dict[str, str]] = {

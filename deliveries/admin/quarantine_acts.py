@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from deliveries.models import Cascade
 from deliveries.services import quarantine
 from deliveries.services.quarantine import QuarantineVerdict
-from webhooks.history_admin import History, who
+from webhooks.history_admin import History, reason_in, who
 from webhooks.models import Event
 
 MAY_LET_GO: Final = "deliveries.release_quarantine"
@@ -67,7 +67,7 @@ class LettingGo(History):
         self, request: HttpRequest, act: LetGo, what: Cascade | Event, *, named: str, count: int, back: str
     ) -> HttpResponse:
         """Asks for a reason, then does it."""
-        reason = request.POST.get("reason", "").strip()[:500]
+        reason = reason_in(request)
         if request.method == "POST" and reason:
             given: dict[str, Any] = {act.named: what.pk}
             verdict = act.service(**given, reason=reason, **who(request))

@@ -23,7 +23,7 @@ from deliveries.selectors.never_attempted import TooMany, without_subscription
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.selectors.replay_estimate import Estimate
 from deliveries.services import bulk_discards, replays
-from webhooks.history_admin import History, who
+from webhooks.history_admin import History, reason_in, who
 
 from .delivery_list import subscriptions
 from .replay_words import failures_of, noun, title
@@ -118,7 +118,7 @@ class Preparing(History):
         order = replays.Order(
             choice=choice.frozen(until),
             seen=seen,
-            reason=request.POST.get("reason", "").strip()[:500],
+            reason=reason_in(request),
             rate_per_s=None if choice.is_discard else rate,
             sends_one_first=bool(request.POST.get("first")) and not choice.is_discard,
             stops_itself=bool(request.POST.get("stops")) and not choice.is_discard,

@@ -19,7 +19,7 @@ from deliveries.models import Delivery, Replay
 from deliveries.models.replay import ReplayState, Verb
 from deliveries.selectors.replay_progress import Progress, lanes_of
 from deliveries.services import replays
-from webhooks.history_admin import fresh, who
+from webhooks.history_admin import fresh, reason_in, who
 from webhooks.ids import parse_id, public_id
 
 from .delivery_list import subscriptions
@@ -147,7 +147,7 @@ class ReplayAdmin(Preparing):
             raise PermissionDenied
         asked: dict[str, Any] = {
             "replay_id": replay.pk,
-            "reason": request.POST.get("reason", "").strip()[:500],
+            "reason": reason_in(request),
             **who(request),
         }
         if name == "rate":

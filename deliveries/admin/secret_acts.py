@@ -18,9 +18,9 @@ from deliveries.models import Signing, Subscription
 from deliveries.selectors.subscription_story import live_secrets
 from deliveries.services import subscriptions
 from deliveries.services.signing_keys import Keys
-from webhooks.history_admin import who
+from webhooks.history_admin import reason_in, who
 
-from .subscription_doors import ROTATE, SubscriptionDoors, page_of, reason_in
+from .subscription_doors import ROTATE, SubscriptionDoors, page_of
 
 OVERLAPS: Final[dict[str, str]] = {
     "0": "not at all: only the new one signs, from now on",
@@ -73,7 +73,7 @@ class RotatingSecrets(SubscriptionDoors):
     def end_overlap_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         self.must(request, ROTATE)
         subscription = self._one(request, object_id)
-        replaced = [each for each in live_secrets(subscription.pk, _now()) if each.expires_at]
+        replaced = [each for each in live_secrets(subscription.pk, datetime.now(UTC)) if each.expires_at]
         if request.method == "POST" and reason_in(request):
             ended = subscriptions.end_overlap(
                 subscription_id=subscription.pk, reason=reason_in(request), **who(request)
@@ -92,7 +92,7 @@ class RotatingSecrets(SubscriptionDoors):
             "subscription": subscription,
             "replaced": replaced,
             "back": page_of(subscription),
-            "now": _now(),
+            "now": datetime.now(UTC),
         }
         return self.render(request, self.end_template, context)
 
@@ -109,7 +109,7 @@ class RotatingSecrets(SubscriptionDoors):
             if keys
             else f"Rotate the secret of {subscription.name}?",
             "subscription": subscription,
-            "secrets": live_secrets(subscription.pk, _now()),
+            "secrets": live_secrets(subscription.pk, datetime.now(UTC)),
             "instead_of": newest.pk.hex if newest else "",
             "overlaps": OVERLAPS.items(),
             "chosen": request.POST.get("overlap", USUAL),
@@ -120,7 +120,7 @@ class RotatingSecrets(SubscriptionDoors):
             "signings": Signing.choices,
             "signing": request.POST.get("signing", subscription.signing),
             "back": page_of(subscription),
-            "now": _now(),
+            "now": datetime.now(UTC),
         }
         return self.render(request, self.rotate_template, context, status=400 if problems else 200)
 
@@ -140,7 +140,3 @@ def _seen(asked: Mapping[str, str]) -> UUID:
         return UUID(asked.get("instead_of", ""))
     except ValueError:
         return UUID(int=0)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

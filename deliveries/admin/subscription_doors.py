@@ -1,7 +1,5 @@
 """What the doors of a subscription share: who may come in, which one is meant, and the shell around a page."""
 
-from typing import Final
-
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.urls import reverse
@@ -15,7 +13,6 @@ HOLD, CIRCUIT, TEST, ROTATE, CHANGE = (
         "hold_subscription", "manage_circuit", "test_subscription", "rotate_secret", "change_subscription",
     )
 )  # fmt: skip
-LONGEST_REASON: Final = 500
 
 
 class SubscriptionDoors(Listing):
@@ -38,7 +35,3 @@ def page_of(subscription: Subscription) -> str:
 
 def list_address() -> str:
     return reverse("admin:deliveries_subscription_changelist")
-
-
-def reason_in(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:LONGEST_REASON]
