@@ -42,6 +42,9 @@ class Spent:
     events: int = 0
 
 
+UNSPENT: Final = Spent()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admission:
     """Without a `why` the event goes on. `spent` is how the budget stands after it."""

@@ -5,7 +5,6 @@ counted from the cause's own, never believed. All in the router's transaction: o
 of cascades are locked against people who release something meanwhile.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,9 +13,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from deliveries.deciders.cascade_guard import Limits, Spent, Why, admit
+from deliveries.deciders.cascade_guard import UNSPENT, Limits, Spent, Why, admit
 from deliveries.deciders.causes import Doubt, Known, doubt
-from deliveries.models import Cascade, Delivery, DoubtedCause, Quarantine, Subscription
+from deliveries.models import Cascade, Delivery, DoubtedCause, Quarantine
 from deliveries.models.cascade import Fate
 from deliveries.services.notices import notify
 from webhooks import rows
@@ -28,13 +27,19 @@ from .owed import Arrived
 DEEPEST = 32_767  # what the column counts up to
 
 _PLACE = "UPDATE webhooks_event AS e SET trace_id = v.trace_id, depth = v.depth FROM %s WHERE e.id = v.id"
-_COUNT = """UPDATE deliveries_cascade AS c SET events = c.events + v.events, budget_from = v.budget_from,
-budget_spent = v.budget_spent, quarantined = c.quarantined + v.quarantined,
-depth = CASE WHEN v.depth > c.depth THEN v.depth ELSE c.depth END,
-quarantined_at = COALESCE(c.quarantined_at, v.quarantined_at) FROM %s WHERE c.trace_id = v.trace_id"""
-_MADE = ("trace_id", "root", "created_at", "events", "depth", "budget_spent", "quarantined")
-_NEW = (1, 0, 0, 0)  # of the last four: its first event, and nothing of its budget
-_COUNTED = ("trace_id", "events", "depth", "budget_from", "budget_spent", "quarantined", "quarantined_at")
+_COUNTED = (
+    "trace_id", "root", "created_at", "events", "depth", "budget_from", "budget_spent", "quarantined",
+    "quarantined_at",
+)  # fmt: skip
+# A cascade begins with the first event that another caused, and counts that other one, too.
+_COUNT = """INSERT INTO deliveries_cascade AS c (trace_id, root_id, created_at, events, depth, budget_from,
+budget_spent, quarantined, quarantined_at)
+SELECT trace_id, root_id, created_at, 1 + events, depth, budget_from, budget_spent, quarantined, quarantined_at
+FROM %s WHERE true ON CONFLICT (trace_id) DO UPDATE SET events = c.events + excluded.events - 1,
+depth = CASE WHEN excluded.depth > c.depth THEN excluded.depth ELSE c.depth END,
+budget_from = excluded.budget_from, budget_spent = excluded.budget_spent,
+quarantined = c.quarantined + excluded.quarantined,
+quarantined_at = COALESCE(c.quarantined_at, excluded.quarantined_at)"""
 
 
 class _Cause(NamedTuple):
@@ -43,7 +48,6 @@ class _Cause(NamedTuple):
     event_id: UUID
     trace_id: UUID
     depth: int
-    lane_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +68,9 @@ class Placed:
 
     places: Sequence[Place] = ()
     doubts: Mapping[UUID, tuple[UUID, Doubt]] = field(default_factory=dict)  # by event: what it claimed
+    roots: Mapping[UUID, UUID] = field(
+        default_factory=dict
+    )  # by cascade: the first event that is known of it
     spent: Mapping[UUID, Spent] = field(default_factory=dict)  # by cascade, before this batch
     after: Mapping[UUID, Spent] = field(default_factory=dict)  # and once all of these places are written
     told: Collection[UUID] = ()  # cascades of which a person knows that they run away
@@ -86,12 +93,14 @@ def place(waiting: Iterable[Arrived], now: datetime) -> Placed:
     causes = _causes(claiming)
     doubts = _doubts(claiming, causes, now)
     caused = [event for event in claiming if event.id not in doubts]
-    cascades = _open({causes[event.cause_id] for event in caused if event.cause_id}, now)
+    roots = _roots(causes[event.cause_id] for event in caused)
+    cascades = _locked(roots)
     spent = {trace: Spent(since=since, events=events) for trace, since, events, _ in cascades}
     after = dict(spent)
     return Placed(
         places=_judged(caused, causes, after, now),
         doubts=doubts,
+        roots=roots,
         spent=spent,
         after=after,
         told=[trace for trace, *_, quarantined in cascades if quarantined],
@@ -115,7 +124,7 @@ def write(placed: Placed, whole: Iterable[UUID], now: datetime) -> None:
 
 def _causes(claiming: Sequence[Arrived]) -> dict[UUID | None, _Cause]:
     found = Delivery.objects.filter(pk__in={event.cause_id for event in claiming}, event__depth__lt=DEEPEST)
-    columns = ("pk", "event_id", "event__trace_id", "event__depth", "subscription_id")
+    columns = ("pk", "event_id", "event__trace_id", "event__depth")
     return {pk: _Cause(*rest) for pk, *rest in found.values_list(*columns)}
 
 
@@ -125,27 +134,36 @@ def _doubts(
     oldest = first_id_at(now - timedelta(days=settings.HUB_KEEP_ROWS_DAYS))
     owned = Source.objects.filter(pk__in={event.source_id for event in claiming}, subscriber__isnull=False)
     owners = dict(owned.values_list("pk", "subscriber_id"))
-    lanes = {cause.lane_id for cause in causes.values()} if owners else ()  # else nobody asks whose they are
-    subscribers = dict(Subscription.objects.filter(pk__in=lanes).values_list("pk", "subscriber_id"))
+    subscribers = _subscribers(causes) if owners else {}  # else nobody asks whose they are
     doubts = {}
     for event in claiming:
         assert event.cause_id is not None  # noqa: S101 (those that claim one)
-        cause = causes.get(event.cause_id)
-        known = Known(subscriber_id=subscribers.get(cause.lane_id)) if cause else None
+        known = Known(subscriber_id=subscribers.get(event.cause_id)) if event.cause_id in causes else None
         found = doubt(claimed=event.cause_id, known=known, owner=owners.get(event.source_id), oldest=oldest)
         if found is not None:
             doubts[event.id] = (event.cause_id, found)
     return doubts
 
 
-def _open(causes: Collection[_Cause], now: datetime) -> list[tuple[UUID, datetime | None, int, int]]:
-    """Their cascades with their budgets, locked; one begins with the first event that another caused."""
-    roots = {cause.trace_id: cause.event_id for cause in sorted(causes, reverse=True)}
-    if not roots:
+def _subscribers(deliveries: Iterable[UUID | None]) -> dict[UUID, UUID]:
+    found = Delivery.objects.filter(pk__in=list(deliveries))
+    return dict(found.values_list("pk", "subscription__subscriber_id"))
+
+
+def _roots(causes: Iterable[_Cause]) -> dict[UUID, UUID]:
+    roots: dict[UUID, UUID] = {}
+    for cause in causes:
+        known = roots.setdefault(cause.trace_id, cause.event_id)
+        if cause.event_id < known:
+            roots[cause.trace_id] = cause.event_id
+    return roots
+
+
+def _locked(traces: Collection[UUID]) -> list[tuple[UUID, datetime | None, int, int]]:
+    """Those of the cascades that there are, with their budgets."""
+    if not traces:
         return []
-    made = [(trace, root, now, *_NEW) for trace, root in sorted(roots.items())]
-    rows.insert(Cascade, _MADE, made, ignore=True)
-    locked = Cascade.objects.select_for_update().filter(pk__in=list(roots)).order_by("pk")
+    locked = Cascade.objects.select_for_update().filter(pk__in=list(traces)).order_by("pk")
     return list(locked.values_list("pk", "budget_from", "budget_spent", "quarantined"))
 
 
@@ -172,7 +190,7 @@ def _judged(
                 Place(event_id=event.id, trace_id=trace, depth=depth, spends=False, is_counted=is_counted)
             )
             continue
-        admission = admit(depth=depth, spent=running[trace], limits=limits, now=now)
+        admission = admit(depth=depth, spent=running.get(trace, UNSPENT), limits=limits, now=now)
         running[trace] = admission.spent
         places.append(Place(event_id=event.id, trace_id=trace, depth=depth, why=admission.why))
     return places
@@ -209,25 +227,29 @@ def _set_aside(held: Sequence[Place], now: datetime) -> None:
 
 def _count(standing: Sequence[Place], placed: Placed, now: datetime) -> None:
     spent = placed.after if len(standing) == len(placed.places) else _spent(standing, placed.spent, now)
-    events, held = Counter[UUID](), Counter[UUID]()
-    depths: dict[UUID, int] = {}
+    by_cascade: dict[UUID, list[Place]] = {}
     for each in standing:
-        events[each.trace_id] += not each.is_counted
-        held[each.trace_id] += each.why is not None
-        depths[each.trace_id] = max(depths.get(each.trace_id, 0), each.depth)
+        by_cascade.setdefault(each.trace_id, []).append(each)
     rows.update(
         Cascade,
         sql=_COUNT,
         columns=_COUNTED,
         rows=[
-            (trace, events[trace], depths[trace], spent[trace].since, spent[trace].events, held[trace],
-             now if held[trace] else None)
-            for trace in sorted(depths)
+            _counted(trace, placed.roots[trace], places, spent.get(trace, UNSPENT), now)
+            for trace, places in by_cascade.items()
         ],
-    )  # fmt: skip
-    for trace in sorted(held):
-        if held[trace] and trace not in placed.told:
-            _tell(trace, next(each.why for each in standing if each.trace_id == trace and each.why))
+    )
+    for trace, places in by_cascade.items():
+        reasons = [each.why for each in places if each.why]
+        if reasons and trace not in placed.told:
+            _tell(trace, reasons[0])
+
+
+def _counted(trace: UUID, root: UUID, places: Sequence[Place], spent: Spent, now: datetime) -> rows.Row:
+    events = sum(not each.is_counted for each in places)
+    held = sum(each.why is not None for each in places)
+    depth = max(each.depth for each in places)
+    return trace, root, now, events, depth, spent.since, spent.events, held, now if held else None
 
 
 def _spent(standing: Sequence[Place], before: Mapping[UUID, Spent], now: datetime) -> dict[UUID, Spent]:
@@ -235,7 +257,8 @@ def _spent(standing: Sequence[Place], before: Mapping[UUID, Spent], now: datetim
     limits, spent = _limits(), dict(before)
     for each in standing:
         if each.spends and not each.why:
-            admitted = admit(depth=each.depth, spent=spent[each.trace_id], limits=limits, now=now)
+            spent_so_far = spent.get(each.trace_id, UNSPENT)
+            admitted = admit(depth=each.depth, spent=spent_so_far, limits=limits, now=now)
             spent[each.trace_id] = admitted.spent
     return spent
 
