@@ -37,13 +37,17 @@ class Parent(NamedTuple):
 
 def parent_of(headers: Mapping[str, str]) -> Parent | None:
     """What a sound traceparent names."""
-    found = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip(_BLANK))
+    found = _traceparent(headers)
     return Parent(int(found["trace"], 16), int(found["span"], 16)) if found else None
+
+
+def _traceparent(headers: Mapping[str, str]) -> re.Match[str] | None:
+    return _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip(_BLANK))
 
 
 def entries_of(headers: Mapping[str, str]) -> dict[str, str]:
     """The tracestate's entries in their order, the first of each key; none where the headers are not sound."""
-    if "tracestate" not in headers or parent_of(headers) is None:
+    if "tracestate" not in headers or not _traceparent(headers):
         return {}
     entries: dict[str, str] = {}
     members = [member.strip(_BLANK) for member in headers["tracestate"].split(",")]
