@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from deliveries.deciders.delivery_query import Status
 from deliveries.deciders.replay_choice import Choice
@@ -275,7 +275,7 @@ def _delivered_since(choice: Choice, now: datetime) -> LeftOut | None:
 
 
 def filters_of_letters(query: Any, now: datetime) -> Q:
-    return Q(delivery__in=Delivery.objects.filter(filters_of(query, now).whole()))
+    return Q(Exists(Delivery.objects.filter(filters_of(query, now).whole(), pk=OuterRef("delivery_id"))))
 
 
 def _uuid(value: Any) -> UUID:
