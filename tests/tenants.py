@@ -1,6 +1,6 @@
 """Two subscribers with one thing of every kind each, and the routes of the REST API as they stand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -71,6 +71,7 @@ class Route:
     name: str
     door: type[Door[Any]]
     methods: tuple[str, ...]
+    acts: Mapping[str, str]  # by method, what the door calls them
     arguments: tuple[str, ...]
 
     @property
@@ -100,5 +101,6 @@ def routes() -> Iterator[Route]:
             name=str(pattern.name),
             door=view.cls,
             methods=(*sorted(view.actions), "options"),
+            acts=view.actions,
             arguments=tuple(sorted(pattern.pattern.regex.groupindex)),
         )

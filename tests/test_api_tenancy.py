@@ -9,7 +9,6 @@ from deliveries.models import Delivery, Subscription
 from tests import make
 from tests.callers import Caller, with_key
 from tests.tenants import Route, Tenant, routes, tenant
-from webhooks.authentication import MayPublish
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry, Event, Source, Subscriber
 from webhooks.rest import Door
@@ -153,11 +152,11 @@ def publisher(*slugs: str) -> Caller:
     return with_key("publisher", sources=[make.source(slug) for slug in slugs])
 
 
-PUBLISHES = [
-    route
-    for route in routes()
-    if route.door.writers is MayPublish and "post" in route.methods and not route.is_of_one
-]
+def takes_from_publishers(route: Route, method: str) -> bool:
+    return route.acts.get(method) in route.door.publishers_may
+
+
+PUBLISHES = [route for route in OF_MANY if takes_from_publishers(route, "post")]
 
 
 @pytest.mark.parametrize("route", PUBLISHES, ids=name_of)
@@ -181,3 +180,20 @@ def test_a_publisher_publishes_to_its_sources(slugs: tuple[str, ...], status: in
     assert status == 201 or answer.json()["errors"] == {
         "source": ["There is no such source among those of this API key."]
     }
+
+
+@pytest.mark.parametrize("route", list(routes()), ids=name_of)
+def test_a_publisher_may_do_nothing_that_is_not_named(other: Tenant, route: Route) -> None:
+    before = snapshot()
+    for method in route.methods:
+        if not takes_from_publishers(route, method):
+            assert ask(publisher(), method, route.address(other)).status_code == 403, method
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("act", ["release", "discard"])
+def test_a_publisher_lets_nothing_out_of_quarantine(act: str) -> None:
+    event = make.event(state="quarantined", routed_at=None)
+    home = f"/api/v1/events/{public_id('event', event.pk)}"
+    assert publisher("shop").post(f"{home}/{act}", {"reason": "mine"}).status_code == 403
+    assert Event.objects.get().state == "quarantined"

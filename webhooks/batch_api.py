@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webhooks import store
-from webhooks.authentication import MayPublish
 from webhooks.deciders import plain_publication
 from webhooks.deprecation import deprecation
 from webhooks.ids import public_id
@@ -73,7 +72,7 @@ class EventBatchDoor(Door[Event]):
     queryset = Event.objects.none()
     serializer_class = Batch
     kind = "event"
-    writers = MayPublish
+    publishers_may = frozenset({"create"})
 
     @extend_schema(request=Batch, responses={201: BatchVerdict, 200: BatchVerdict})
     def create(self, request: Request) -> Response:

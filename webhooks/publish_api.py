@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webhooks import store
-from webhooks.authentication import MayPublish, plain_key
+from webhooks.authentication import plain_key
 from webhooks.deciders import plain_publication
 from webhooks.deciders.causality import claim_of
 from webhooks.deciders.trace_context import Parent, parent_of
@@ -50,7 +50,7 @@ class PublishDoor(Door[Event]):
 
     owned_by = None
     kind = "event"
-    writers = MayPublish
+    publishers_may = frozenset({"create"})
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return self._at_once(request) or super().dispatch(request, *args, **kwargs)

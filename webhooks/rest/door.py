@@ -15,13 +15,20 @@ from django.http import Http404, HttpResponseNotModified
 from rest_framework import status
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from webhooks.authentication import ApiKeyAuthentication, KeyHolder, MayOperate, MayOwn, MayRead
+from webhooks.authentication import (
+    ApiKeyAuthentication,
+    KeyHolder,
+    MayOperate,
+    MayOwn,
+    MayPublish,
+    MayRead,
+)
 from webhooks.deciders import etags
 from webhooks.ids import parse_id
 from webhooks.models import ApiKey
@@ -54,18 +61,20 @@ class OnlyJson(DefaultContentNegotiation):
 
 
 class Door(GenericViewSet[M]):
-    """Keys that read may look; `writers` says whose may change, `subscribers_may` what owners may do with their own."""
+    """Keys that read may look, and operators may change. `subscribers_may` says what owners may do with their own,
+    `publishers_may` what publishers may do here: nothing, unless it is named.
+    """
 
     authentication_classes = [ApiKeyAuthentication]
     parser_classes = [Body]
     renderer_classes = [JSONRenderer]
     content_negotiation_class = OnlyJson
     pagination_class = Pages
-    writers: ClassVar[type[BasePermission]] = MayOperate
     filters: ClassVar[type[Filters]] = Filters
     kind: ClassVar[str]
     owned_by: ClassVar[str | None]
     subscribers_may: ClassVar[frozenset[str]] = LOOKS
+    publishers_may: ClassVar[frozenset[str]] = frozenset()
     throttle_classes = [rates.PerKey]
     lookup_value_regex = "[^/]+"
 
@@ -84,7 +93,9 @@ class Door(GenericViewSet[M]):
     def get_permissions(self) -> list[Any]:
         if self._is_owner():
             return [MayOwn()]
-        return [MayRead() if self.request.method in SAFE_METHODS else self.writers()]
+        if self.request.method in SAFE_METHODS:
+            return [MayRead()]
+        return [MayPublish() if self.action in self.publishers_may else MayOperate()]
 
     def _is_owner(self) -> bool:
         """Of something here, with which this may be done."""
