@@ -1,6 +1,7 @@
 """Events and cascades in a real browser: did it arrive, what it holds, who may see that, what it led to."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -73,6 +74,21 @@ def test_a_script_in_a_payload_is_text_and_a_viewer_sees_none_of_it(visitor: Con
     expect(page.locator("#payload + p")).to_contain_text("shown to those who may see payloads")
     expect(page.get_by_role("link", name="Route again")).to_have_count(0)
     assert "document.title" not in page.content()
+
+
+def test_what_waits_for_its_time_is_cancelled_after_asking(console: Console) -> None:
+    at = make.now() + timedelta(hours=1)
+    event, page = make.event(state="scheduled", routed_at=None, deliver_at=at), console.page
+    console.open(f"{LIST}{event.pk}/change/")
+    console.check_access()
+    page.get_by_role("link", name="Cancel", exact=True).click()
+    console.check_access()
+    page.get_by_label("Reason").fill("a mistake")
+    page.get_by_role("button", name="Cancel this event").click()
+    expect(page.locator(".messagelist")).to_contain_text("It is cancelled and will not be routed.")
+    expect(page.locator("h1 .state")).to_have_text("Cancelled")
+    expect(page.get_by_role("link", name="Cancel", exact=True)).to_have_count(0)
+    console.check_access()
 
 
 def test_a_cascade_of_5_nodes_and_one_of_200_read_in_both_themes_and_on_a_phone(console: Console) -> None:

@@ -9,6 +9,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webhooks.cancel_api import CancelDoor
 from webhooks.models import Event, Source, Subscriber
 from webhooks.publish_api import PublishDoor
 from webhooks.rest import Door, MadeBetween
@@ -72,14 +73,18 @@ class SubscriberDoor(ListModelMixin, RetrieveModelMixin, Door[Subscriber]):
         return Response(SubscriberBody(subscriber).data, status=status.HTTP_201_CREATED)
 
 
-class EventDoor(ListModelMixin, RetrieveModelMixin, PublishDoor):
+class EventDoor(ListModelMixin, RetrieveModelMixin, CancelDoor, PublishDoor):
     """Events belong to nobody: a subscriber is shown the deliveries that they became."""
 
     owned_by = None
+    publishers_may = PublishDoor.publishers_may | CancelDoor.publishers_may
     queryset = Event.objects.select_related("source")
 
     def get_queryset(self) -> QuerySet[Event]:
+        """To a publisher that is bound to sources, events of others do not exist."""
         events = super().get_queryset()
+        if self.holder is not None and self.holder.source_ids:
+            events = events.filter(source_id__in=self.holder.source_ids)
         return events.select_related("content") if self.action == "retrieve" else events
 
     def get_serializer_class(self) -> type[EventBrief]:

@@ -17,7 +17,7 @@ from webhooks.models import Event, Source
 from webhooks.publish_api import origin_of
 from webhooks.rest import Door, Strict
 from webhooks.serializers import Publication
-from webhooks.services import event_types, publish
+from webhooks.services import event_types, publish, scheduled
 from webhooks.services.publications import Said, said_plainly
 from webhooks.services.publish import MOST_AT_ONCE
 
@@ -48,6 +48,9 @@ class EventVerdict(serializers.Serializer[Any]):
     status = serializers.ChoiceField(
         choices=("accepted", "duplicate", "conflict"),
         help_text="accepted: stored now; duplicate: it was already; conflict: its event_id means something else.",
+    )
+    cancelled = serializers.BooleanField(
+        required=False, help_text="True, and there, where it is a duplicate that was cancelled since."
     )
 
 
@@ -153,10 +156,15 @@ def _refusal(problems: Mapping[int, Any]) -> serializers.ValidationError:
 
 
 def _answer(said: Sequence[Said], verdicts: Sequence[publish.Verdict]) -> dict[str, Any]:
-    told = [
+    repeats = {verdict.event_id for verdict in verdicts if isinstance(verdict, store.Duplicate)}
+    cancelled = scheduled.cancelled_among(repeats)
+    told: list[dict[str, Any]] = [
         {"id": _name(verdict.event_id), "event_id": each.event_id, "status": _WORDS[type(verdict)]}
         for each, verdict in zip(said, verdicts, strict=True)
     ]
+    for answer, verdict in zip(told, verdicts, strict=True):
+        if isinstance(verdict, store.Duplicate) and verdict.event_id in cancelled:
+            answer["cancelled"] = True
     words = [each["status"] for each in told]
     return {
         "events": told,

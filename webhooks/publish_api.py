@@ -32,7 +32,7 @@ from webhooks.models import ApiKey, Event
 from webhooks.rest import UNCACHED, Conflict, Door, rates
 from webhooks.rest.bodies import read_json
 from webhooks.serializers import Publication, Published
-from webhooks.services import event_types, known_publishers, publish
+from webhooks.services import event_types, known_publishers, publish, scheduled
 from webhooks.services.event_types import Catalogue
 from webhooks.services.publications import Said, said_plainly
 
@@ -68,6 +68,8 @@ class PublishDoor(Door[Event]):
             raise Conflict(sentence, code="id-conflict")
         answer, headers = _told(said, verdict, catalogue)
         is_new = isinstance(verdict, store.Stored)
+        if not is_new and scheduled.cancelled_among([verdict.event_id]):
+            answer["cancelled"] = True
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         return Response(answer, status=code, headers=headers)
 

@@ -203,7 +203,8 @@ class Publication(Strict):
     )
     deliver_at = serializers.DateTimeField(
         required=False,
-        help_text="When it is routed, at most 30 days ahead, to those who want it then; past or left out: now.",
+        help_text="When it is routed, at most 30 days ahead, to those who want it then; past or left out: now. "
+        "Until then it can be cancelled.",
     )
 
 
@@ -215,6 +216,9 @@ class Published(serializers.Serializer[Any]):
     status = serializers.ChoiceField(
         choices=["accepted", "duplicate"],
         help_text="`duplicate`: it was published before, with the same data.",
+    )
+    cancelled = serializers.BooleanField(
+        required=False, help_text="True, and there, where it is a duplicate that was cancelled since."
     )
     deprecated = serializers.ListField(
         child=serializers.CharField(),

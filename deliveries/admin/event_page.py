@@ -66,6 +66,7 @@ def page_context(event: Event, wish: Wish, now: datetime, *, may_see_payload: bo
         "now": now,
         **_signature(event, content),
         **_cascade(event, deliveries),
+        "cancelled_at": story.cancelled_at(event),
         **_payload(content, wish, may_see_payload=may_see_payload),
     }
 

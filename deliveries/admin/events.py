@@ -1,7 +1,7 @@
-"""Events on the console: listed, looked at, routed again. Whether something arrived at all is answered here."""
+"""Events on the console: listed, looked at, routed again, cancelled. Whether something arrived is answered here."""
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -14,16 +14,17 @@ from deliveries.deciders.event_query import parse_events
 from deliveries.models import Subscription
 from deliveries.selectors.patience import TooSlow, patience
 from deliveries.services.fan_out import missing_of, route_again
-from webhooks.history_admin import History, fresh, who
+from webhooks.history_admin import History, fresh, reason_in, who
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
-from webhooks.services import audit
+from webhooks.services import audit, scheduled
 
 from .delivery_list import PAGE
 from .event_list import counts, list_context, newer_rows
 from .event_page import Wish, page_context
 from .quarantine_acts import DISCARD, MAY_LET_GO, RELEASE, LetGo, LettingGo
 
+MAY_CANCEL: Final = "webhooks.cancel_event"
 MOST_NAMED = 50  # subscriptions that would be given it, named before it is ordered
 
 
@@ -40,6 +41,7 @@ class EventAdmin(LettingGo, History):
             self.door("<path:object_id>/route/", self.route_view, "route"),
             self.door("<path:object_id>/release/", self.release_view, "release"),
             self.door("<path:object_id>/discard/", self.discard_view, "discard"),
+            self.door("<path:object_id>/cancel/", self.cancel_view, "cancel"),
             *super().get_urls(),
         ]
 
@@ -96,6 +98,7 @@ class EventAdmin(LettingGo, History):
             "may_route_again": self._may_route(request) and event.state in ("routed", "unmatched"),
             "may_replay_many": request.user.has_perm("deliveries.bulk_replay"),
             "may_let_go": event.state == "quarantined" and request.user.has_perm(MAY_LET_GO),
+            "may_cancel": event.state == "scheduled" and request.user.has_perm(MAY_CANCEL),
         }
         return self.render(request, "admin/webhooks/event/page.html", shown | context)
 
@@ -122,6 +125,24 @@ class EventAdmin(LettingGo, History):
 
     def discard_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._let_one_go(request, object_id, DISCARD)
+
+    def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for a reason, then does it, whatever the page that led here had shown."""
+        self.must(request, MAY_CANCEL)
+        event = self._one(object_id)
+        there = reverse("admin:webhooks_event_change", args=[event.pk])
+        reason = reason_in(request)
+        if request.method == "POST" and reason:
+            verdict = scheduled.cancel(event_id=event.pk, reason=reason, **who(request))
+            if verdict.is_done:
+                self.log_change(request, event, "Cancelled.")
+            level = messages.SUCCESS if verdict.is_done else messages.WARNING
+            self.message_user(request, verdict.sentence, level)
+            return redirect(there)
+        if request.method == "POST":
+            self.message_user(request, "Say why: a reason is needed.", messages.ERROR)
+        context = {"title": "Cancel this event?", "event": event, "back": there, "now": _now()}
+        return self.render(request, "admin/webhooks/event/cancel.html", context)
 
     def _let_one_go(self, request: HttpRequest, object_id: str, act: LetGo) -> HttpResponse:
         self.must(request, MAY_LET_GO)

@@ -44,6 +44,7 @@ class EventStatus(StrEnum):
     UNMATCHED = "unmatched"
     QUARANTINED = "quarantined"
     DISCARDED = "discarded"  # out of quarantine
+    CANCELLED = "cancelled"  # before its time had come
 
 
 STATUS_WORDS: Final[dict[EventStatus, str]] = {
@@ -53,6 +54,7 @@ STATUS_WORDS: Final[dict[EventStatus, str]] = {
     EventStatus.UNMATCHED: "Unmatched",
     EventStatus.QUARANTINED: "Quarantined",
     EventStatus.DISCARDED: "Discarded",
+    EventStatus.CANCELLED: "Cancelled",
 }
 
 

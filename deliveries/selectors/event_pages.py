@@ -146,7 +146,7 @@ def _statuses(statuses: Sequence[EventStatus]) -> Column | None:
         return None
     several = [_status(each) for each in statuses]
     whole = reduce(or_, several)
-    is_narrow = not {EventStatus.ROUTED, EventStatus.DISCARDED} & set(statuses)
+    is_narrow = not {EventStatus.ROUTED, EventStatus.DISCARDED, EventStatus.CANCELLED} & set(statuses)
     return Column(whole=whole, alternatives=several, narrows=is_narrow)
 
 

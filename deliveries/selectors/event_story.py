@@ -1,7 +1,7 @@
 """Reads what one event's page tells: its key, its bytes, what caused it, what it caused. Bounded and by index."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
@@ -13,8 +13,17 @@ from deliveries.deciders.causes import DOUBT_WORDS, Doubt
 from deliveries.models import Cascade, Delivery, DoubtedCause, Quarantine
 from webhooks.deciders.sameness import digest_of
 from webhooks.deciders.schemes import SCHEMES, UnknownScheme, scheme
-from webhooks.ids import first_id_at
-from webhooks.models import BusinessKey, Event, EventBody, EventKey, KeyKind, Refusal
+from webhooks.ids import first_id_at, public_id
+from webhooks.models import (
+    AuditEntry,
+    BusinessKey,
+    Event,
+    EventBody,
+    EventKey,
+    EventState,
+    KeyKind,
+    Refusal,
+)
 
 from .delivery_story import brief
 
@@ -84,6 +93,16 @@ def guarded(event: Event) -> dict[str, object]:
         "doubted": doubted,
         "why_doubted": DOUBT_WORDS[Doubt(doubted.why)] if doubted else "",
     }
+
+
+def cancelled_at(event: Event) -> datetime | None:
+    """As the record of that act has it; the event does not say when."""
+    if event.state != EventState.CANCELLED:
+        return None
+    acts = AuditEntry.objects.filter(
+        object_kind="event", object_id=public_id("event", event.pk), verb="cancel"
+    )
+    return acts.order_by("-pk").values_list("at", flat=True).first()
 
 
 def caused_by(event: Event, deliveries: list[Delivery]) -> list[Event]:

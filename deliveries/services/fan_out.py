@@ -93,5 +93,6 @@ _NOT_YET = {
     EventState.SCHEDULED.value: "It was published for later and is routed when its time has come.",
     EventState.RECEIVED.value: "It has not been routed yet; that happens by itself.",
     EventState.DISCARDED.value: "It was discarded out of quarantine.",
+    EventState.CANCELLED.value: "It was cancelled before its time had come.",
     EventState.QUARANTINED.value: "It is in quarantine, from which it is released, not routed again.",
 }

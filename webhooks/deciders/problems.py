@@ -101,6 +101,14 @@ PROBLEMS: Final = MappingProxyType(
                 remedy="Give a new event an id of its own. To repeat an event, send the very same data.",
             ),
             Problem(
+                slug="not-scheduled",
+                status=409,
+                title="The event does not wait for its time",
+                meaning="An event is cancelled once, and only while it waits for the `deliver_at` that it came with.",
+                remedy="`detail` says what came first. What is routed by now has deliveries, and each of them can be "
+                "cancelled while it is pending.",
+            ),
+            Problem(
                 slug="in-flight",
                 status=409,
                 title="The same request is under way",

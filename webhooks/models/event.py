@@ -18,6 +18,7 @@ class EventState(models.TextChoices):
     UNMATCHED = "unmatched", "Unmatched"  # no subscription wanted it; kept, so a later one can ask for it
     QUARANTINED = "quarantined", "Quarantined"  # set aside for a person: a cascade guard, or routing failed
     DISCARDED = "discarded", "Discarded"  # by a person, out of quarantine; it was never routed
+    CANCELLED = "cancelled", "Cancelled"  # taken back before its time had come; it was never routed
 
 
 class Event(models.Model):
@@ -63,12 +64,14 @@ class Event(models.Model):
         permissions = [
             ("view_payload", "Can view payloads: bodies and header values"),
             ("route_event_again", "Can route events again"),
+            ("cancel_event", "Can cancel events published for later"),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=EventState.values), name="event_state_known"),
             models.CheckConstraint(
                 condition=models.Q(
-                    routed_at__isnull=True, state__in=["scheduled", "received", "quarantined", "discarded"]
+                    routed_at__isnull=True,
+                    state__in=["scheduled", "received", "quarantined", "discarded", "cancelled"],
                 )
                 | models.Q(routed_at__isnull=False, state__in=["routed", "unmatched"]),
                 name="event_routed_at_once_routed",

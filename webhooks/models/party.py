@@ -27,7 +27,7 @@ class Subscriber(models.Model):
 
 class Role(models.TextChoices):
     OPERATOR = "operator", "Operator"  # may do everything over the API
-    PUBLISHER = "publisher", "Publisher"  # may only publish events, to its sources
+    PUBLISHER = "publisher", "Publisher"  # may publish events, and cancel what waits, at its sources
     SUBSCRIBER = (
         "subscriber",
         "Subscriber",
