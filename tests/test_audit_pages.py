@@ -46,12 +46,12 @@ def text(answer: Any) -> str:
 
 def test_the_newest_come_first_with_who_what_on_what_how_many_and_why(chief: Client) -> None:
     delivery = make.delivery(make.subscription())
-    first = done(verb="view_payload", of=delivery.pk)
+    first = done(verb="open_payload", of=delivery.pk)
     second = done("bob", "discard", "delivery", count=1200, reason="They asked for it.")
     answer = chief.get(LIST)
     assert [row.entry for row in answer.context["rows"]] == [second, first]
     assert re.search(
-        r"bob Discard delivery 1.200 They asked for it\. .* ada View payload delivery dlv_", text(answer)
+        r"bob Discard delivery 1.200 They asked for it\. .* ada Open payload delivery dlv_", text(answer)
     )
     assert f"/admin/deliveries/delivery/{delivery.pk}/change/" in answer.content.decode()
 

@@ -257,7 +257,7 @@ def test_request_and_answer_are_shown_and_the_look_is_recorded(chief: Client) ->
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.verb, entry.object_id) == (
         "ada",
-        "view_payload",
+        "open_payload",
         public_id("delivery", delivery.pk),
     )
 

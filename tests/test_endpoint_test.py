@@ -274,7 +274,7 @@ def test_on_the_console_the_last_real_payload_goes_out_marked_and_recorded() -> 
     ]
     entry = AuditEntry.objects.get(verb="test")
     assert entry.criteria == {"type": "order.paid", "body_of": public_id("delivery", last.pk)}
-    assert AuditEntry.objects.get(verb="view_payload").object_id == public_id("delivery", last.pk)
+    assert AuditEntry.objects.get(verb="open_payload").object_id == public_id("delivery", last.pk)
     assert Attempt.objects.count() == 0 and Delivery.objects.filter(attempts__gt=0).count() == 0
 
 

@@ -47,6 +47,8 @@ class EventBodyAdmin(History):
     list_display = ("event_id", "content_type")
     ids: ClassVar = {"event": "pk"}
     readonly_fields = ("text",)
+    payloads = ("text", "headers", "tracestate")
+    opens = ("event", "pk")
 
     def text(self, content: EventBody) -> SafeString:
         return as_text(content.body)

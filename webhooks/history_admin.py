@@ -159,10 +159,12 @@ class Listing(ModelAdmin):
 class History(Listing):
     """What happened can be looked at, and that is all. Secrets and raw bytes are left out.
 
-    `payloads` names what shows bodies or header values: seen only with the permission, and each opening is recorded.
+    `payloads` names what shows bodies or header values: seen only with the permission, and each opening is recorded,
+    as one of what `opens` says: its kind, and where its id is.
     """
 
     payloads: ClassVar[tuple[str, ...]] = ()
+    opens: ClassVar[tuple[str, str]]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -184,13 +186,9 @@ class History(Listing):
     ) -> HttpResponse:
         answer = super().change_view(request, object_id, form_url, extra_context)
         if self.payloads and answer.status_code == 200 and may_see_payloads(request):
-            kind = str(self.opts.model_name)
-            audit.record(
-                verb="open_payload",
-                object_kind=kind,
-                object_id=parse_id(kind, unquote(object_id)),
-                **who(request),
-            )
+            kind, where = self.opens
+            rows = self.model._default_manager.filter(pk=unquote(object_id))
+            audit.record_opening(kind, rows.values_list(where, flat=True).get(), **who(request))
         return answer
 
 

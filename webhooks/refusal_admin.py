@@ -62,7 +62,7 @@ class RefusalAdmin(History):
         may_accept = request.user.has_perm(ACCEPT)
         shown = page_context(refusal, now, request, trial=trial_of(refusal, now) if may_accept else None)
         if may_see_payloads(request):
-            audit.record(**who(request), verb="open_payload", object_kind="refusal", object_id=refusal.pk)
+            audit.record_opening("refusal", refusal.pk, **who(request))
         return self.render(request, self.page_template, shown | {"title": shown["words"].label})
 
     # -- accepted after all ----------------------------------------------------------------------------

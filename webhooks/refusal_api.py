@@ -28,7 +28,10 @@ class RefusalDoor(ListModelMixin, Door[Refusal]):
 
     @extend_schema(responses={200: RefusalWhole})
     def retrieve(self, request: Request, pk: str) -> Response:
-        """Read one refusal. It comes with headers and body, credentials masked; to operators, with its prospects."""
+        """Read one refusal. It comes with headers and body, credentials masked; to operators, with its prospects.
+
+        The audit tells of each reading.
+        """
         return Response(self._whole(self.get_object()))
 
     @extend_schema(request=Acceptance, responses={200: RefusalAccepted})
@@ -46,5 +49,6 @@ class RefusalDoor(ListModelMixin, Door[Refusal]):
     def _whole(self, refusal: Refusal) -> dict[str, Any]:
         """A verdict may have a provider's certificate fetched, so it is given to those alone who may act on it."""
         judges = getattr(self.request.user, "role", "") == Role.OPERATOR and not refusal.accepted_at
+        self.opened = ("refusal", refusal.pk)
         trial = try_again(refusal, now=datetime.now(UTC)) if judges else None
         return dict(RefusalWhole(refusal, context={"trial": trial}).data)

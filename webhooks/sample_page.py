@@ -1,15 +1,17 @@
-"""Trying a source's settings on a request that somebody pastes, or that came before. It stores and counts nothing."""
+"""Trying a source's settings on a request that somebody pastes, or that came before. It keeps and counts no request."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest
 
 from webhooks.deciders.arrival import Arrival
-from webhooks.history_admin import may_see_payloads
+from webhooks.history_admin import may_see_payloads, who
 from webhooks.models import Event, Refusal, Source
+from webhooks.services import audit
 from webhooks.services.rehearse import COLUMNS, OPTIONS, check_overrides, rehearse
 
 LABELS = {
@@ -92,36 +94,40 @@ def sample_context(source: Source, form: SampleForm, now: datetime) -> dict[str,
 
 
 def filled(source: Source, request: HttpRequest) -> dict[str, Any]:
-    """With the latest event or refusal of the source, if that is asked for and may be seen."""
+    """With the latest event or refusal of the source, if that is asked for and may be seen: an opening, recorded."""
     wish = request.GET.get("of", "")
-    if not may_see_payloads(request):
+    latest = _LATEST[wish](source) if wish in _LATEST and may_see_payloads(request) else None
+    if latest is None:
         return {}
-    if wish == "event":
-        return _of_event(source)
-    return _of_refusal(source) if wish == "refusal" else {}
+    pk, initial = latest
+    audit.record_opening(wish, pk, **who(request))
+    return initial
 
 
-def _of_event(source: Source) -> dict[str, Any]:
+def _of_event(source: Source) -> tuple[UUID, dict[str, Any]] | None:
     event = Event.objects.filter(source=source).select_related("content").order_by("-pk").first()
     if event is None or not hasattr(event, "content"):
-        return {}
-    return {
+        return None
+    return event.pk, {
         "headers": _lines(event.content.headers),
         "body": bytes(event.content.body).decode("utf-8", "replace")[:MOST_BODY],
         "is_genuine": True,
     }
 
 
-def _of_refusal(source: Source) -> dict[str, Any]:
+def _of_refusal(source: Source) -> tuple[UUID, dict[str, Any]] | None:
     refusal = Refusal.objects.filter(source=source).defer("credentials").order_by("-pk").first()
     if refusal is None:
-        return {}
-    return {
+        return None
+    return refusal.pk, {
         "method": refusal.method if refusal.method != "API" else "POST",
         "query": refusal.query,
         "headers": _lines(refusal.headers),
         "body": bytes(refusal.body).decode("utf-8", "replace")[:MOST_BODY],
     }
+
+
+_LATEST = {"event": _of_event, "refusal": _of_refusal}  # by the kind of thing that it is
 
 
 def _lines(headers: Any) -> str:

@@ -140,7 +140,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         may_see = request.user.has_perm("webhooks.view_payload")
         shown = page_context(delivery, wish, _now(), may_see_payload=may_see)
         if may_see and (shown["sent"] or shown["exchange"]):
-            audit.record(**who(request), verb="view_payload", object_kind="delivery", object_id=delivery.pk)
+            audit.record_opening("delivery", delivery.pk, **who(request))
         context = {
             "title": f"{delivery.event_type or delivery.external_id} to {delivery.subscription.name}",
             "acts": [

@@ -77,9 +77,7 @@ class TestingEndpoints(SubscriptionDoors):
             said = f"None of its newest deliveries is of the type {event_type} and has its body still."
             self.message_user(request, said, messages.WARNING)
             return None
-        audit.record(
-            **who(request), verb="view_payload", object_kind="delivery", object_id=payload.delivery_id
-        )
+        audit.record_opening("delivery", payload.delivery_id, **who(request))
         return payload
 
 

@@ -91,7 +91,7 @@ class EventAdmin(LettingGo, History):
         may_see = request.user.has_perm("webhooks.view_payload")
         shown = page_context(event, wish, _now(), may_see_payload=may_see)
         if may_see and shown["has_content"]:
-            audit.record(**who(request), verb="open_payload", object_kind="event", object_id=event.pk)
+            audit.record_opening("event", event.pk, **who(request))
         context = {
             "title": event.event_type or event.external_id,
             "notices": notices,

@@ -52,6 +52,8 @@ class ExchangeAdmin(History):
     list_display = ("attempt_id", "url", "is_truncated")
     ids: ClassVar = {"attempt": "pk"}
     readonly_fields = ("response",)
+    payloads = ("response", "request_headers", "response_headers")
+    opens = ("delivery", "attempt__delivery_id")
 
     def response(self, exchange: Exchange) -> SafeString:
         return as_text(exchange.response_body)
@@ -62,6 +64,8 @@ class DeliveryBodyAdmin(History):
     list_display = ("delivery_id",)
     ids: ClassVar = {"delivery": "pk"}
     readonly_fields = ("text",)
+    payloads = ("text",)
+    opens = ("delivery", "pk")
 
     def text(self, rendered: DeliveryBody) -> SafeString:
         return as_text(rendered.body)

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from deliveries.models import Attempt, Delivery
 from deliveries.selectors.delivery_story import sent_body
@@ -25,6 +26,13 @@ class AttemptDoor(ListModelMixin, Door[Attempt]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.delivery = self._delivery(str(kwargs["delivery_pk"]))
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the attempts of a delivery. Each has what was sent and answered, and the audit tells of each page."""
+        page = super().list(request, *args, **kwargs)
+        if any(each["request"] or each["response"] for each in page.data["results"]):
+            self.opened = ("delivery", self.delivery.pk)
+        return page
 
     def get_queryset(self) -> QuerySet[Attempt]:
         return super().get_queryset().filter(delivery=self.delivery)

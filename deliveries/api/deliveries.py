@@ -1,12 +1,13 @@
 """The door of deliveries: read with their attempts, sent again, cancelled or discarded one at a time."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +23,7 @@ from .filters import DeliveryFilters
 from .lists import Queried, among
 
 
-class DeliveryDoor(Queried[Delivery], ListModelMixin, RetrieveModelMixin, Door[Delivery]):
+class DeliveryDoor(Queried[Delivery], ListModelMixin, Door[Delivery]):
     owned_by = "subscription__subscriber"
     subscribers_may = LOOKS | {"replay"}
     queryset = Delivery.objects.select_related("source")
@@ -44,6 +45,10 @@ class DeliveryDoor(Queried[Delivery], ListModelMixin, RetrieveModelMixin, Door[D
 
     def get_serializer_class(self) -> type[DeliveryBrief]:
         return DeliveryBrief if self.action == "list" else DeliveryWhole
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Read one delivery. It comes with every attempt and what was answered; the audit tells of each reading."""
+        return Response(self._whole(self.get_object()))
 
     @extend_schema(request=Reason, responses={202: DeliveryOrdered})
     @action(detail=True, methods=["post"])
@@ -72,5 +77,11 @@ class DeliveryDoor(Queried[Delivery], ListModelMixin, RetrieveModelMixin, Door[D
         verdict = service(delivery_id=delivery.pk, actor=self.actor, **wanted.validated_data)
         if not verdict.is_done:
             raise Conflict(verdict.sentence, code=verdict.answer)
-        shown = DeliveryWhole(self.get_object()).data
+        shown = self._whole(self.get_object())
         return Response({**shown, "detail": verdict.sentence}, status=status.HTTP_202_ACCEPTED)
+
+    def _whole(self, delivery: Delivery) -> dict[str, Any]:
+        shown = dict(DeliveryWhole(delivery).data)
+        if any(attempt["response"] for attempt in shown["attempts"]):
+            self.opened = ("delivery", delivery.pk)
+        return shown

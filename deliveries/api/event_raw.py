@@ -1,4 +1,4 @@
-"""The very bytes that came, over the API, as a file to keep. It changes nothing."""
+"""The very bytes that came, over the API, as a file to keep; the audit tells who took them. It changes nothing else."""
 
 import re
 from typing import cast
@@ -35,11 +35,15 @@ class RawDoor(Door[Event]):
     @extend_schema(responses={(200, "*/*"): OpenApiTypes.ANY})
     @action(detail=True)
     def raw(self, request: Request, pk: str) -> HttpResponse:
-        """Read the bytes of an event. They are as they came, nothing masked, under the content type that they had."""
+        """Read the bytes of an event. They are as they came, nothing masked, under the content type that they had.
+
+        The audit tells of each reading.
+        """
         event = self.get_object()
         content = content_of(event)
         if content is None:
             raise Http404("Its body is past retention.")
+        self.opened = ("event", event.pk)
         body = bytes(content.body)
         is_known = _MEDIA_TYPE.fullmatch(content.content_type)
         name = public_id("event", event.pk)

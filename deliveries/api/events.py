@@ -27,8 +27,10 @@ class EventDoor(Queried[Event], RawDoor, CascadeDoor, QuarantineDoor, api.EventD
 
     @extend_schema(responses={200: EventDelivered})
     def retrieve(self, request: Request, pk: str) -> Response:
-        """Read one event. It comes with its exact bytes and with the deliveries it became."""
+        """Read one event. It comes with its exact bytes and with the deliveries it became. The audit tells of it."""
         event = self.get_object()
+        if hasattr(event, "content"):
+            self.opened = ("event", event.pk)
         deliveries = _deliveries_of(event)
         shown = {
             **self.get_serializer(event).data,

@@ -7,6 +7,7 @@ to nobody. Subscribers' keys see what is theirs and nothing else, and a door tha
 import logging
 from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar, cast
+from uuid import UUID
 
 from django.conf import settings
 from django.db import Error
@@ -32,6 +33,7 @@ from webhooks.authentication import (
 from webhooks.deciders import etags
 from webhooks.ids import parse_id
 from webhooks.models import ApiKey
+from webhooks.services import audit
 from webhooks.services.api_rate import Allowance
 from webhooks.services.kept_answers import Claim
 from webhooks.services.versions import Seen
@@ -82,6 +84,9 @@ class Door(GenericViewSet[M]):
     claim: Claim | None = None
     allowance: Allowance | None = None
     spent: Allowance | None = None  # by this request already, before its key was looked up
+    opened: tuple[str, UUID] | None = (
+        None  # kind and id of what a stored payload is of that the answer gives out
+    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -212,12 +217,22 @@ class Door(GenericViewSet[M]):
         answer = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(answer, Response):
             answer = self._tagged(request, answer)
+        try:
+            self._record_opening(request, answer)
+        except Error as error:  # what cannot be recorded is not given out
+            return self.finalize_response(request, self.handle_exception(error), *args, **kwargs)
         answer.headers.setdefault("Cache-Control", UNCACHED)
         if self.claim is not None and isinstance(answer, Response):
             self._settle(self.claim, answer)
         if self.allowance is not None:
             rates.tell(answer, self.allowance)
         return answer
+
+    def _record_opening(self, request: Request, answer: Any) -> None:
+        """Of a payload that leaves: HEAD, a refusal, and a copy that is still good, give none out."""
+        opened, self.opened = self.opened, None
+        if opened is not None and request.method != "HEAD" and status.is_success(answer.status_code):
+            audit.record_opening(*opened, actor=self.actor)
 
     def _tagged(self, request: Request, answer: Response) -> Any:
         """With its ETag, where it shows one thing; 304 where the caller has a good copy of it."""

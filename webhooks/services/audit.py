@@ -39,6 +39,11 @@ def record(
     )
 
 
+def record_opening(object_kind: str, object_id: UUID, *, actor: str, user: User | None = None) -> AuditEntry:
+    """Somebody was given a stored body, or header values: once for each answer that holds any."""
+    return record(actor=actor, user=user, verb="open_payload", object_kind=object_kind, object_id=object_id)
+
+
 def record_change(
     object_kind: str,
     verb: str,
