@@ -1,5 +1,6 @@
-"""Whoever is given a stored payload, at whichever door, is in the audit with it, once for each time."""
+"""Whoever is given a stored payload, at whichever door, is in the audit with it: a person each time."""
 
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -14,6 +15,7 @@ from tests.callers import browser, with_key
 from tests.tenants import Route, Tenant, routes, tenant
 from webhooks.ids import public_id
 from webhooks.models import ApiKey, AuditEntry, Event, EventBody, Refusal
+from webhooks.services import audit
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +77,22 @@ def _id(owner: Tenant, kind: str) -> str:
 def test_a_subscriber_who_reads_its_own_is_recorded_too(owner: Tenant) -> None:
     owner.caller.get(f"/api/v1/deliveries/{_id(owner, 'delivery')}")
     assert opened() == [(str(ApiKey.objects.get(role="subscriber")), _id(owner, "delivery"))]
+
+
+def test_a_program_that_looks_again_and_again_is_recorded_once_an_hour(
+    owner: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/api/v1/deliveries/{_id(owner, 'delivery')}"
+    for _ in range(3):
+        owner.caller.get(address)
+    first = (str(ApiKey.objects.get(role="subscriber")), _id(owner, "delivery"))
+    assert opened() == [first]
+    with_key().get(address)  # another key
+    second = (str(ApiKey.objects.get(role="operator")), _id(owner, "delivery"))
+    assert opened() == [first, second]
+    monkeypatch.setattr(audit, "AGAIN_AFTER", timedelta(0))  # an hour later
+    owner.caller.get(address)
+    assert opened() == [first, second, first]
 
 
 def test_an_act_that_is_answered_with_a_payload_is_an_opening(owner: Tenant) -> None:

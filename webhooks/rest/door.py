@@ -232,7 +232,7 @@ class Door(GenericViewSet[M]):
         """Of a payload that leaves: HEAD, a refusal, and a copy that is still good, give none out."""
         opened, self.opened = self.opened, None
         if opened is not None and request.method != "HEAD" and status.is_success(answer.status_code):
-            audit.record_opening(*opened, actor=self.actor)
+            audit.record_opening_by_key(*opened, actor=self.actor)
 
     def _tagged(self, request: Request, answer: Response) -> Any:
         """With its ETag, where it shows one thing; 304 where the caller has a good copy of it."""

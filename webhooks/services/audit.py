@@ -1,14 +1,19 @@
 """Records what people did: who, when, why, on what. It never changes an entry, and never keeps a secret."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from webhooks.deciders.redaction import MASK, is_sensitive
-from webhooks.ids import PREFIXES, public_id
+from webhooks.ids import PREFIXES, first_id_at, public_id
 from webhooks.models import AuditEntry
+
+OPENING: Final = "open_payload"
+AGAIN_AFTER: Final = timedelta(hours=1)
 
 
 def record(
@@ -41,7 +46,21 @@ def record(
 
 def record_opening(object_kind: str, object_id: UUID, *, actor: str, user: User | None = None) -> AuditEntry:
     """Somebody was given a stored body, or header values: once for each answer that holds any."""
-    return record(actor=actor, user=user, verb="open_payload", object_kind=object_kind, object_id=object_id)
+    return record(actor=actor, user=user, verb=OPENING, object_kind=object_kind, object_id=object_id)
+
+
+def record_opening_by_key(object_kind: str, object_id: UUID, *, actor: str) -> None:
+    """The same of a program, once an hour for each thing: one that looks every second would fill the table."""
+    since = first_id_at(timezone.now() - AGAIN_AFTER)
+    known = AuditEntry.objects.filter(
+        object_kind=object_kind,
+        object_id=_shown(object_kind, object_id),
+        id__gte=since,
+        actor=actor,
+        verb=OPENING,
+    )
+    if not known.exists():
+        record_opening(object_kind, object_id, actor=actor)
 
 
 def record_change(
