@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from deliveries.deciders.undoing import UNDO_FOR
 from deliveries.models import (
     Attempt,
     Delivery,
@@ -22,6 +23,7 @@ from deliveries.models import (
     Subscription,
 )
 from deliveries.services.replay import replay_delivery
+from deliveries.services.replay_undo import undo_replay
 from tests import make
 from tests.callers import browser
 from webhooks.deciders.redaction import MASK
@@ -123,6 +125,17 @@ def test_who_had_it_sent_again_is_named(chief: Client) -> None:
     Attempt.objects.filter(pk=made.pk).update(phase=2)
     words = text(chief.get(page(delivery)))
     assert words.count("scheduled") == 2 and "replayed by bob" in words
+
+
+def test_who_had_it_sent_again_is_not_who_undid_that(chief: Client) -> None:
+    delivery = dead()
+    replay_delivery(delivery_id=delivery.pk, actor="eve")
+    Delivery.objects.update(state="dead", due_at=None, settled_at=make.now())
+    replay_delivery(delivery_id=delivery.pk, actor="bob", wait=UNDO_FOR)
+    undo_replay(delivery_id=delivery.pk, replayed_at=Delivery.objects.get().budget_at, actor="bob")
+    made = attempt(delivery, 3, at=make.now())
+    Attempt.objects.filter(pk=made.pk).update(phase=2)
+    assert "replayed by eve" in text(chief.get(page(delivery)))
 
 
 def sent_by_a_replay(delivery: Delivery, number: int, *, minutes_ago: int, state: str = "failed") -> Replay:

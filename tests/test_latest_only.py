@@ -278,7 +278,7 @@ def settle(holding: seats.Holding, delivery: UUID, *, status: int, state: Any) -
     row = Delivery.objects.select_related("event").get(pk=delivery)
     order = orders.load(revisions={row.subscription_id: 1}, now=make.now()).orders[row.subscription_id]
     claimed = claims.Claimed(
-        row.pk, row.subscription_id, row.event_id, row.phase, row.attempts, 0, row.budget_at, uuid7(), 2,
+        row.pk, row.subscription_id, row.event_id, row.phase, row.attempts, 0, row.budget_at, row.budget_at, uuid7(), 2,
         row.event.entity, row.event.entity_version,
     )  # fmt: skip
     outcome = Outcome.OK if status == 200 else Outcome.SERVER_ERROR

@@ -48,6 +48,7 @@ def tried(
         delivery.attempts,
         0,
         delivery.budget_at,
+        delivery.budget_at,
         uuid7(),
         2,
     )

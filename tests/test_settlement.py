@@ -25,6 +25,7 @@ def tried(delivery: Delivery, status: int, **options) -> settlement.Tried:
         delivery.attempts,
         0,
         delivery.budget_at,
+        delivery.budget_at,
         uuid7(),
         2,
     )

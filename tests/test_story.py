@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from deliveries.deciders.undoing import UNDO_FOR
 from deliveries.dispatcher import router
 from deliveries.dispatcher.routes import Routes
 from deliveries.models import Delivery, DeliveryState, Lane
 from deliveries.models.replay import Verb
 from deliveries.services import bulk_discards, quarantine
 from deliveries.services.replay import discard_delivery, replay_delivery
+from deliveries.services.replay_undo import undo_replay
 from deliveries.services.subscriptions import create_subscription
 from hub import logs
 from tests import make
@@ -111,6 +113,15 @@ class TestTheLife:
         assert (moved["before"], moved["after"]) == ("closed", "open")
         assert moved["subscription_id"] == public_id("subscription", lane.pk)
         assert moved["attempt_id"] == found["dead"]["attempt_id"]
+
+    def test_a_replay_that_is_undone_is_told_with_who_it_was(self, capfd: Capture) -> None:
+        delivery = make.delivery(make.subscription(), state="dead")
+        replay_delivery(delivery_id=delivery.pk, actor="ada", wait=UNDO_FOR)
+        at = Delivery.objects.get().budget_at
+        assert undo_replay(delivery_id=delivery.pk, replayed_at=at, actor="bob").is_done
+        told = [(line["message"], line["actor"], line["delivery_id"]) for line in lines(capfd)]
+        name = public_id("delivery", delivery.pk)
+        assert told == [("replayed", "ada", name), ("undone", "bob", name)]
 
     def test_what_a_person_discards_is_told_with_who_it_was(self, capfd: Capture) -> None:
         delivery = make.delivery(make.subscription())

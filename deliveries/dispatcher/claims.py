@@ -48,6 +48,7 @@ class Claimed(NamedTuple):
     attempts: int
     budget_from: int
     budget_at: datetime
+    due_at: datetime
     trace_id: UUID
     size: int
     entity: str = ""
@@ -223,7 +224,7 @@ def _limit(wanted: int) -> int:
     return next((size for size in LIMITS if size >= wanted), LIMITS[-1])
 
 
-_DELIVERY = ("id", "subscription_id", "event_id", "phase", "attempts", "budget_from", "budget_at")
+_DELIVERY = ("id", "subscription_id", "event_id", "phase", "attempts", "budget_from", "budget_at", "due_at")
 _EVENT = ("trace_id", "size", "entity", "entity_version")
 _COLUMNS = (*_DELIVERY, *(f"event__{name}" for name in _EVENT))
 

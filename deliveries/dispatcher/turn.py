@@ -17,7 +17,7 @@ from deliveries.services.holds import disable_unreadable
 from webhooks import wake
 from webhooks.ids import public_id
 
-from . import claims, lanes, orders, router, settlement
+from . import claims, lanes, orders, router, settlement, undoing
 from .book import Book
 from .feeder import Feeder
 from .jobs import Job, Unsendable, prepare
@@ -266,7 +266,7 @@ class Desk:
         found = claim.deliveries
         if self._is_short:  # in turn by last served, or a lane that takes it all would take it all again
             found = sorted(found, key=lambda row: self.book.lanes[row.lane_id].served)
-        jobs = self._prepared(list(self._within_memory(found)))
+        jobs = self._taken_up(self._prepared(list(self._within_memory(found))), now)
         self._shift(self._pacer.probes(jobs), now, out)
         taken = {job.row.delivery_id for job in jobs}
         kept_back = {row.lane_id for row in found if row.delivery_id not in taken}
@@ -297,6 +297,11 @@ class Desk:
             if time.monotonic() > deadline:
                 break
         return jobs
+
+    def _taken_up(self, jobs: list[Job | Unsendable], now: datetime) -> list[Job | Unsendable]:
+        """Without those that a person undid meanwhile."""
+        undone = undoing.take_up(holding=self.holding, rows=(job.row for job in jobs), now=now)
+        return [job for job in jobs if job.row.delivery_id not in undone] if undone else jobs
 
     def _within_memory(self, rows: Iterable[claims.Claimed]) -> Iterable[claims.Claimed]:
         """A lane takes more than one body and its share of half of the memory only while half of it is free.

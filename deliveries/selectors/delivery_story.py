@@ -61,11 +61,17 @@ def siblings_of(delivery: Delivery) -> list[Delivery]:
 
 
 def replays_of(delivery_id: UUID) -> list[tuple[datetime, str]]:
-    """When people had it sent again, and who; the newest first."""
+    """When people had it sent again, and who; the newest first, without those that were undone."""
     acts = AuditEntry.objects.filter(
-        object_kind="delivery", object_id=public_id("delivery", delivery_id), verb="replay"
+        object_kind="delivery", object_id=public_id("delivery", delivery_id), verb__in=["replay", "undo"]
     )
-    return list(acts.order_by("-pk").values_list("at", "actor")[:MOST_ATTEMPTS])
+    found = list(acts.order_by("-pk").values_list("verb", "at", "actor")[:MOST_ATTEMPTS])
+    later = ["", *(verb for verb, _, _ in found)]
+    return [
+        (at, who)
+        for (verb, at, who), after in zip(found, later, strict=False)
+        if verb == "replay" and after != "undo"
+    ]
 
 
 def sent_by_replays(delivery_id: UUID) -> list[ReplayItem]:
@@ -101,5 +107,5 @@ def brief(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 _SHOWN = (
     "event_id", "source_id", "event_type", "external_id", "state", "phase", "due_at", "created_at", "attempts",
-    "last_outcome", "last_status", "last_latency_ms", "last_error", "subscription__name",
+    "budget_from", "budget_at", "last_outcome", "last_status", "last_latency_ms", "last_error", "subscription__name",
 )  # fmt: skip

@@ -1,10 +1,12 @@
-"""Says which deliveries may be sent again, and makes them pending again: one update, conditional on what it needs.
+"""Says which deliveries may be sent again, makes them pending again, and puts one back as it was.
 
-Whoever replays one, or previews, freezes and admits many, asks by these same conditions. It never asks why.
+Each is one update, conditional on what it needs. Whoever replays one, or previews, freezes and admits many, asks by
+these same conditions. It never asks why.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q
@@ -57,9 +59,14 @@ def is_outdated() -> Q:
 
 
 def rearm(
-    ids: Collection[UUID], now: datetime, *, settled_before: datetime | None = None, is_free: bool = True
+    ids: Collection[UUID],
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
+    settled_before: datetime | None = None,
+    is_free: bool = True,
 ) -> list[UUID]:
-    """Makes settled deliveries due now with a fresh budget; returns those for which it could.
+    """Makes settled deliveries due now, or then, with a fresh budget; returns those for which it could.
 
     `settled_before`: not what has begun another budget since. `is_free`: not what a replay has yet to reach.
     """
@@ -76,7 +83,7 @@ def rearm(
     changed = settled.update(
         state=DeliveryState.PENDING,
         phase=Phase.REPLAY,
-        due_at=now,
+        due_at=due_at or now,
         budget_from=F("attempts"),
         budget_at=now,
         settled_at=None,
@@ -100,3 +107,67 @@ def resolve_dead_letters(deliveries: Collection[UUID], now: datetime, resolution
     Issue.objects.filter(~Exists(still_open), pk__in=issues).exclude(state=IssueState.IGNORED).update(
         state=IssueState.RESOLVED, state_at=now, state_by=""
     )
+
+
+def as_it_is(delivery_id: UUID) -> dict[str, Any]:
+    """What `rearm` changes, to be kept as JSON; locked, so that it is so until the caller's transaction ends."""
+    its = Delivery.objects.select_for_update(no_key=True).filter(pk=delivery_id)
+    return _as_texts(its.values("state", "phase", "settled_at", "budget_from", "budget_at").get())
+
+
+def issue_as_it_is(delivery_id: UUID) -> dict[str, Any]:
+    """The same of what `resolve_dead_letters` changes besides; empty where no dead letter of it waits."""
+    letters = DeadLetter.objects.filter(delivery_id=delivery_id, resolved_at=None)
+    issues = Issue.objects.select_for_update().filter(pk__in=list(letters.values_list("issue_id", flat=True)))
+    return _as_texts(issues.values("state", "state_at", "state_by").first() or {})
+
+
+def disarm(delivery_id: UUID, *, rearmed_at: datetime, was: Mapping[str, Any]) -> bool:
+    """Puts back what that rearming changed, where the delivery still waits by it and nobody has taken it up."""
+    waiting = Delivery.objects.filter(
+        pk=delivery_id,
+        state=DeliveryState.PENDING,
+        phase=Phase.REPLAY,
+        budget_at=rearmed_at,
+        due_at__gt=F("budget_at"),
+        attempts=F("budget_from"),
+    )
+    changed = waiting.update(
+        state=was["state"],
+        phase=was["phase"],
+        due_at=None,
+        budget_from=was["budget_from"],
+        budget_at=_as_time(was["budget_at"]),
+        settled_at=_as_time(was["settled_at"]),
+    )
+    return bool(changed)
+
+
+def reopen_dead_letter(
+    delivery_id: UUID, *, resolved_at: datetime, issue_was: Mapping[str, Any], now: datetime
+) -> None:
+    """Opens again what was closed then, and its issue where nothing else has moved it since."""
+    letters = DeadLetter.objects.filter(
+        delivery_id=delivery_id, resolved_at=resolved_at, resolution="replayed"
+    )
+    key = letters.values_list("issue_id", flat=True).first()
+    if key is None:
+        return
+    issue = Issue.objects.select_for_update().get(pk=key)  # first, as whoever buries locks it
+    letters.update(resolved_at=None, resolution="")
+    if issue.state != IssueState.RESOLVED:
+        return
+    before = {"state": IssueState.OPEN, "state_at": now, "state_by": ""}
+    if issue.state_at == resolved_at and issue_was:
+        before = {**issue_was, "state_at": _as_time(issue_was["state_at"])}
+    Issue.objects.filter(pk=key).update(**before)
+
+
+def _as_texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()
+    }
+
+
+def _as_time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,28 +1,32 @@
 """Sends a delivery again, or lets it rest, because a person said so. It never sends anything itself.
 
 A replay re-arms the delivery with a fresh attempt budget; attempt numbers go on. Both are one conditional
-update, so of two clicks the second is told that it came too late.
+update, so of two clicks the second is told that it came too late. One that can be undone (replay_undo) is due a
+little later, and its entry in the audit keeps what was before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 
-from deliveries.models import Delivery, DeliveryState, Hold, Lane
+from deliveries.models import Circuit, Delivery, DeliveryState, Hold, Lane
 from webhooks import story
 from webhooks.services import audit
 
 from . import replay_packs
 from .lanes import hold_lanes, ring_on_commit, wake_sleeping
-from .rearming import has_body, is_outdated, rearm, resolve_dead_letters
+from .rearming import as_it_is, has_body, is_outdated, issue_as_it_is, rearm, resolve_dead_letters
 from .replay_counts import drop_from_replays
 
+AT_ONCE: Final = timedelta()
 _KNOWN = ("subscription_id", "state", "event_id", "event__trace_id")
 
 
@@ -30,6 +34,7 @@ class Answer(StrEnum):
     DONE = "done"
     MISSING = "missing"  # no such delivery
     PENDING = "pending"  # owed already, or chosen by a replay that has not reached it
+    LATE = "late"  # to undo its replay: it was sent, or acted on, or undone already
     FINAL = "final"  # delivered, discarded or superseded: there is nothing left to discard
     SUPERSEDED = "superseded"  # a newer version is known, and this subscription wants the latest only
     EMPTY = "empty"  # retention dropped the body
@@ -46,27 +51,32 @@ class ReplayVerdict:
 
 
 def replay_delivery(
-    *, delivery_id: UUID, actor: str, reason: str = "", user: User | None = None
+    *, delivery_id: UUID, actor: str, reason: str = "", user: User | None = None, wait: timedelta = AT_ONCE
 ) -> ReplayVerdict:
-    """Makes a settled delivery due now, whatever became of it before."""
+    """Makes a settled delivery due now, or so much later and until then to be undone, whatever became of it before."""
     found = Delivery.objects.filter(pk=delivery_id).values_list(*_KNOWN).first()
     if found is None:
         return _missing()
     lane_id, before, event_id, trace_id = found
     replay_packs.unpack_what_names(lane_id, event_id)
     now = timezone.now()
+    was, after = {"state": before}, {"state": str(DeliveryState.PENDING)}
     with transaction.atomic():
         hold_lanes(connection, [lane_id])
-        if not rearm([delivery_id], now):
+        if wait:
+            was, after["budget_at"] = as_it_is(delivery_id), now.isoformat()
+        if not rearm([delivery_id], now, due_at=now + wait):
             return _why_not_replayed(delivery_id)
         # The lane before the issue, as a router locks them when it numbers and buries at once.
-        wake_sleeping([lane_id], now)
+        wake_sleeping([lane_id], now + wait)
+        if wait:
+            was["issue"] = issue_as_it_is(delivery_id)
         resolve_dead_letters([delivery_id], now, "replayed")
-        _record("replay", delivery_id, actor, reason, user, before, DeliveryState.PENDING)
+        _record("replay", delivery_id, actor, reason, user, was, after)
         ids = {"event_id": event_id, "delivery_id": delivery_id, "subscription_id": lane_id}
         transaction.on_commit(partial(story.tell, "replayed", **ids, actor=actor, trace_id=trace_id))
         ring_on_commit()
-    return ReplayVerdict(answer=Answer.DONE, sentence=_promise(lane_id))
+    return ReplayVerdict(answer=Answer.DONE, sentence=_promise(lane_id, wait))
 
 
 def discard_delivery(
@@ -104,7 +114,8 @@ def _let_rest(
         wake_sleeping([lane_id], now)
         resolve_dead_letters([delivery_id], now, "discarded")
         drop_from_replays([delivery_id], now)
-        _record(verb, delivery_id, actor, reason, user, before, DeliveryState.DISCARDED)
+        discarded = {"state": str(DeliveryState.DISCARDED)}
+        _record(verb, delivery_id, actor, reason, user, {"state": before}, discarded)
         ids = {"event_id": event_id, "delivery_id": delivery_id, "subscription_id": lane_id}
         transaction.on_commit(partial(story.tell, "discarded", **ids, actor=actor, trace_id=trace_id))
         ring_on_commit()
@@ -151,11 +162,15 @@ def _missing() -> ReplayVerdict:
     return ReplayVerdict(answer=Answer.MISSING, sentence="There is no such delivery.")
 
 
-def _promise(lane_id: UUID) -> str:
-    hold = Lane.objects.values_list("hold", flat=True).get(pk=lane_id)
-    if hold == Hold.NONE:
+def _promise(lane_id: UUID, wait: timedelta) -> str:
+    hold, circuit = Lane.objects.values_list("hold", "circuit").get(pk=lane_id)
+    if hold != Hold.NONE:
+        return f"It is pending, and waits because its subscription is {Hold(hold).label.lower()}."
+    if not wait:
         return "It is due now."
-    return f"It is pending, and waits because its subscription is {Hold(hold).label.lower()}."
+    if circuit in (Circuit.OPEN, Circuit.HALF_OPEN):
+        return f"It is pending, and waits because its circuit is {Circuit(circuit).label.lower()}."
+    return f"It will be sent in {wait.total_seconds():.0f} s."
 
 
 def _record(
@@ -164,8 +179,8 @@ def _record(
     actor: str,
     reason: str,
     user: User | None,
-    before: str,
-    after: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
 ) -> None:
     audit.record(
         actor=actor,
@@ -174,6 +189,6 @@ def _record(
         object_kind="delivery",
         object_id=delivery_id,
         reason=reason,
-        before={"state": str(before)},
-        after={"state": str(after)},
+        before=before,
+        after=after,
     )
