@@ -280,11 +280,12 @@
         const answer = await fetch(address, { redirect: "manual", cache: "no-store" });
         if (!answer.ok) return;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const goesOn = fresh.querySelector("[data-watch]"); // looked for first: what is new is moved over here
         PARTS.forEach((part) => {
           const [here, there] = [document, fresh].map((page) => page.querySelector(`#content ${part}`));
           if (here && there && here.innerHTML !== there.innerHTML) here.replaceWith(there);
         });
-        if (fresh.querySelector("[data-watch]") && Date.now() < ends) setTimeout(look, EVERY_MS);
+        if (goesOn && Date.now() < ends) setTimeout(look, EVERY_MS);
       } catch { /* the page reads as well as it was */ }
     };
     setTimeout(look, EVERY_MS);
