@@ -72,7 +72,7 @@ PAGES = (
     Page(what="deliveries, counts of the tabs", view="deliveries_delivery_counts"),
     Page(what="deliveries, live tail", view="deliveries_delivery_newer", query="after={newest}"),
     _one("one delivery", "deliveries_delivery"),
-    Page(what="asking to replay one", view="deliveries_delivery_replay", of="deliveries_delivery"),
+    Page(what="asking to discard one", view="deliveries_delivery_discard", of="deliveries_delivery"),
     _list("issues", "deliveries_issue"),
     _one("one issue", "deliveries_issue"),
     _list("dead letters", "deliveries_deadletter", "resolved_at__isempty=1"),

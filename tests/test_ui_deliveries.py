@@ -1,14 +1,18 @@
-"""The deliveries pages in a real browser: filters, pages, ticking and replaying, live tail, a body that is a script."""
+"""The deliveries pages in a real browser: filters, pages, replaying and undoing, live tail, a body that is a script."""
 
 import re
 from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from deliveries.models import Attempt, Delivery, Exchange, Lane
+from deliveries.models import Attempt, Delivery, Exchange, Lane, Subscription
 from tests import make
 from tests.browser import Console
+from tests.endpoints import Endpoint, answers
+from tests.running import dispatchers
 from webhooks.models import AuditEntry
 
 pytestmark = pytest.mark.ui
@@ -130,6 +134,29 @@ def test_ticked_rows_are_replayed_after_asking(console: Console, many: list[Deli
     assert AuditEntry.objects.filter(verb="replay", reason="mended").count() == 2
 
 
+def test_a_row_is_replayed_at_a_click_and_undone_at_another(console: Console, many: list[Delivery]) -> None:
+    page = console.page
+    console.open(f"{LIST}?status=dead")
+    before = list(Delivery.objects.order_by("pk").values())
+    page.get_by_role("button", name="Replay order.paid to ERP core").first.click()
+    expect(page).to_have_url(re.compile(r"\?status=dead$"))
+    expect(page.locator("#rows tr")).to_have_count(13)
+    message = page.locator(".messagelist")
+    expect(message).to_contain_text(re.compile(r"Replayed order.paid to ERP core. It will be sent in \d s."))
+    console.check_access()
+    message.get_by_role("button", name="Undo").click()
+    expect(page.locator(".messagelist")).to_contain_text("Undone. It is dead as before; nothing was sent.")
+    expect(page.locator("#rows tr")).to_have_count(14)
+    assert list(Delivery.objects.order_by("pk").values()) == before
+    console.open(LIST)
+    page.get_by_role("button", name="Replay order.paid to ERP core").first.click()
+    expect(page.locator("#rows").get_by_role("button", name="Undo")).to_have_count(1)
+    console.check_access()
+    page.keyboard.press("u")
+    expect(page.locator(".messagelist")).to_contain_text("Undone.")
+    assert list(Delivery.objects.order_by("pk").values()) == before
+
+
 def test_everything_works_by_keyboard(console: Console, many: list[Delivery]) -> None:
     page = console.page
     console.open(f"{LIST}?status=dead")
@@ -214,6 +241,44 @@ def test_the_next_attempt_appears_by_itself_after_a_replay(console: Console, scr
     expect(page.locator("h1")).to_contain_text("Delivered")
 
 
+def test_the_seconds_run_down_and_the_way_back_goes_away(console: Console, scripted: Delivery) -> None:
+    page = console.page
+    page.clock.install()
+    console.open(f"{LIST}{scripted.pk}/change/")
+    page.keyboard.press("r")
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_have_count(2)  # in what is said, and beside the state
+    expect(page.locator("[data-left]").first).to_have_text("5")
+    console.check_access()
+    page.clock.run_for(2_000)
+    expect(page.locator("[data-left]").first).to_have_text("3")
+    expect(page.locator("#said")).to_have_text("")
+    undo.last.focus()
+    page.clock.run_for(3_000)
+    expect(undo).to_have_count(0)
+    expect(page.locator("#said")).to_have_text("The replay can no longer be undone.")
+    expect(page.locator(".messagelist")).to_have_text("Replayed order.paid to ERP core.")
+    assert page.evaluate("document.activeElement.className") == "page-tools"
+    console.check_access()
+
+
+def test_one_click_sends_it_five_seconds_later_and_shows_what_came(
+    console: Console, scripted: Delivery, settings: Any
+) -> None:
+    settings.HUB_EGRESS_ALLOW = [ip_network("127.0.0.0/8")]
+    page = console.page
+    with Endpoint(answers(200)) as endpoint, dispatchers():
+        Subscription.objects.update(url=endpoint.url)
+        console.open(f"{LIST}{scripted.pk}/change/")
+        page.get_by_role("button", name="Replay now").click()
+        due_at = Delivery.objects.get().due_at
+        assert due_at is not None
+        expect(page.locator(".timeline")).to_contain_text("Attempt 3", timeout=15_000)
+        expect(page.locator("h1")).to_contain_text("Delivered")
+        assert Attempt.objects.get(number=3).started_at >= due_at
+        assert len(endpoint.requests) == 1
+
+
 def test_attempts_are_walked_by_keyboard(console: Console, scripted: Delivery) -> None:
     page = console.page
     console.open(f"{LIST}{scripted.pk}/change/")
@@ -254,6 +319,11 @@ def test_it_reads_on_a_phone_and_without_a_script(
     page.get_by_role("link", name="4xx").click()
     expect(page.locator("#rows tr")).to_have_count(14)
     page.locator("#rows input").first.check()
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
     expect(page.locator("h1")).to_have_text("Replay 1 delivery?")
+    page.goto(f"{console.base}{LIST}{scripted.pk}/change/")
+    page.get_by_role("button", name="Replay now").click()
+    expect(page.locator(".page-tools")).to_contain_text("It will be sent in 5 s.")
+    page.locator(".page-tools").get_by_role("button", name="Undo").click()
+    expect(page.locator(".messagelist")).to_have_text("Undone. It is dead as before; nothing was sent.")
     context.close()

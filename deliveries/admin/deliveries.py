@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -51,6 +50,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
             self.door("<path:object_id>/watch/", self.watch_view, "watch"),
             self.door("<path:object_id>/retry/", self.retry_view, "retry"),
             self.door("<path:object_id>/replay/", self.replay_view, "replay"),
+            self.door("<path:object_id>/undo/", self.undo_view, "undo"),
             self.door("<path:object_id>/discard/", self.discard_view, "discard"),
             *super().get_urls(),
         ]
@@ -67,6 +67,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         context = {
             "title": "Deliveries",
             "acts": acts,
+            "may_replay": ACTS["replay"] in acts,
             "ingest": request.build_absolute_uri("/in/<source>"),
             "views": shown_views(request, shown["query"]),
             **self._everything(request, shown["query"]),
@@ -99,7 +100,8 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
         except TooSlow:
             return JsonResponse({"error": "slow"}, status=503)
         latest = public_id("delivery", rows[0].delivery.pk if rows else query.after)
-        context = {"rows": rows, "now": _now(), "acts": [request.user.has_perm(ACTS["replay"].permission)]}
+        acts = [act for act in ACTS.values() if request.user.has_perm(act.permission)]
+        context = {"rows": rows, "now": _now(), "acts": acts, "may_replay": ACTS["replay"] in acts}
         drawn = render_to_string(self.rows_template, context)
         return fresh({"rows": drawn, "count": len(rows), "after": latest, "most": PAGE})
 
@@ -155,9 +157,7 @@ class DeliveryAdmin(KeepingViews, ActingOnDeliveries):
 
     def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """One click: a try that was to come anyway comes now."""
-        if request.method != "POST" or not request.user.has_perm(ACTS["replay"].permission):
-            raise PermissionDenied
-        delivery = self._one(request, object_id)
+        delivery = self.clicked(request, object_id)
         verdict = retry_now(delivery_id=delivery.pk, **who(request))
         if verdict.is_done:
             self.log_change(request, delivery, "Retried at once.")

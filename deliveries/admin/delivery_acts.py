@@ -1,11 +1,15 @@
-"""What a person does to deliveries on the console: asked first, done by a service to each, told and logged."""
+"""What a person does to deliveries on the console, done by a service to each, told and logged.
+
+One is replayed at a click, which can be undone; before anything else is done to them it is asked.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -15,8 +19,11 @@ from deliveries.deciders.delivery_address import parse, to_url
 from deliveries.deciders.delivery_query import DeliveryQuery
 from deliveries.models import Delivery
 from deliveries.services.replay import ReplayVerdict, discard_delivery, replay_delivery
+from deliveries.services.replay_undo import undo_replay
 from webhooks.history_admin import History, who
 from webhooks.ids import parse_id
+
+from .single_replay import replay_at_a_click
 
 AT_ONCE = 100  # deliveries acted on from a list; more are a bulk replay, which is previewed and paced
 
@@ -28,7 +35,7 @@ class Act:
     verb: str
     done: str
     service: Callable[..., ReplayVerdict]
-    needs_reason: bool  # for a single one; for several it is always asked
+    needs_reason: bool  # for one that was ticked alone; for several it is always asked
 
     @property
     def permission(self) -> str:
@@ -47,13 +54,33 @@ class ActingOnDeliveries(History):
     ask_template = "admin/deliveries/delivery/ask.html"
 
     def replay_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._act_on_one(request, object_id, ACTS["replay"])
+        """One click, which another undoes."""
+        delivery = self.clicked(request, object_id)
+        if replay_at_a_click(request, delivery.pk):
+            self.log_change(request, delivery, "Replayed.")
+        return redirect(_from_where(request, delivery))
+
+    def undo_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The replay that the button was drawn for, and no later one."""
+        delivery = self.clicked(request, object_id)
+        verdict = undo_replay(delivery_id=delivery.pk, replayed_at=_replayed_at(request), **who(request))
+        if verdict.is_done:
+            self.log_change(request, delivery, "Replay undone.")
+            self.message_user(request, f"Undone. {verdict.sentence}", messages.SUCCESS)
+        else:
+            self.message_user(request, verdict.sentence, messages.WARNING)
+        return redirect(_from_where(request, delivery))
+
+    def clicked(self, request: HttpRequest, object_id: str) -> Delivery:
+        """By who may replay: for what is done at once."""
+        if request.method != "POST":
+            raise PermissionDenied
+        self.must(request, ACTS["replay"].permission)
+        return self._one(request, object_id)
 
     def discard_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._act_on_one(request, object_id, ACTS["discard"])
-
-    def _act_on_one(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
         """Asks, then does it."""
+        act = ACTS["discard"]
         self.must(request, act.permission)
         delivery = self._one(request, object_id)
         there = reverse("admin:deliveries_delivery_change", args=[delivery.pk])
@@ -168,6 +195,20 @@ def applies(act: Act, delivery: Delivery) -> bool:
 
 def _needs_reason(act: Act, deliveries: list[Delivery]) -> bool:
     return act.needs_reason or len(deliveries) > 1
+
+
+def _replayed_at(request: HttpRequest) -> datetime:
+    try:
+        return datetime.fromisoformat(request.POST.get("replayed_at", "")[:40])
+    except ValueError as error:
+        raise BadRequest("Which replay?") from error
+
+
+def _from_where(request: HttpRequest, delivery: Delivery) -> str:
+    """The list as it was filtered, or the delivery's page."""
+    if "kept" in request.POST:
+        return reverse("admin:deliveries_delivery_changelist") + to_url(parse(_back(request)).query)
+    return reverse("admin:deliveries_delivery_change", args=[delivery.pk])
 
 
 def _back(request: HttpRequest) -> dict[str, list[str]]:

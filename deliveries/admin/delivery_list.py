@@ -16,6 +16,7 @@ from deliveries.deciders.delivery_query import NEEDS_ATTENTION, DeliveryQuery, S
 from deliveries.deciders.delivery_signs import duration, response_tag, shown_status, squares
 from deliveries.deciders.delivery_words import OUTCOME_WORDS, STATUS_WORDS, chips
 from deliveries.deciders.outcome import Outcome
+from deliveries.deciders.undoing import Undo, offered
 from deliveries.models import Delivery, Subscription
 from deliveries.selectors.columns import known_types
 from deliveries.selectors.delivery_filters import filters_of
@@ -53,6 +54,8 @@ class Row:
     tone: str
     latency: str
     only_subscription: str
+    undo: Undo | None
+    is_settled: bool
 
 
 def list_context(parsed: Parsed, now: datetime) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def list_context(parsed: Parsed, now: datetime) -> dict[str, Any]:
         with patience():
             filters = filters_of(query, now)
             found, is_slow = page(query, now, PAGE, filters), False
-            rows = shown_rows(rows_of(found.ids), filters.held, query)
+            rows = shown_rows(rows_of(found.ids), filters.held, query, now)
             course = course_of(query, now) if rows else Course()
     except TooSlow:
         found, rows, is_slow, course = Page(), [], True, Course()
@@ -89,7 +92,9 @@ def list_context(parsed: Parsed, now: datetime) -> dict[str, Any]:
     }
 
 
-def shown_rows(rows: Iterable[Delivery], held: frozenset[UUID], query: DeliveryQuery) -> list[Row]:
+def shown_rows(
+    rows: Iterable[Delivery], held: frozenset[UUID], query: DeliveryQuery, now: datetime
+) -> list[Row]:
     first = query.first_page()
     addresses: dict[UUID, str] = {}
     shown = []
@@ -109,6 +114,8 @@ def shown_rows(rows: Iterable[Delivery], held: frozenset[UUID], query: DeliveryQ
                 tone=tone,
                 latency=duration(row.last_latency_ms),
                 only_subscription=addresses[key],
+                undo=offered(row, status=status, now=now),
+                is_settled=row.state != Status.PENDING,
             )
         )
     return shown
@@ -119,7 +126,7 @@ def newer_rows(query: DeliveryQuery, after: UUID, now: datetime) -> list[Row]:
     asked = replace(query, before=None, after=None, oldest_first=False)
     filters = filters_of(asked, now)
     ids = [each for each in page(asked, now, PAGE, filters).ids if each > after]
-    return shown_rows(rows_of(ids), filters.held, asked)
+    return shown_rows(rows_of(ids), filters.held, asked, now)
 
 
 def counts(query: DeliveryQuery, now: datetime) -> dict[str, str]:

@@ -13,6 +13,7 @@ from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.delivery_signs import duration, response_tag, shown_status, waited
 from deliveries.deciders.delivery_words import STATUS_WORDS
 from deliveries.deciders.diagnosis import Diagnosis, diagnose
+from deliveries.deciders.undoing import offered
 from deliveries.models import Attempt, Delivery, Exchange, Phase, Replay
 from deliveries.selectors import delivery_story as story
 from deliveries.selectors.delivery_filters import held_lanes
@@ -83,7 +84,7 @@ def page_context(delivery: Delivery, wish: Wish, now: datetime, *, may_see_paylo
         state=delivery.state, phase=delivery.phase, is_held=delivery.subscription_id in held
     )
     tag, tone = response_tag(delivery.last_outcome, delivery.last_status)
-    lane = delivery.subscription.lane
+    lane, undo = delivery.subscription.lane, offered(delivery, status=status, now=now)
     return {
         "delivery": delivery,
         "lane": lane,
@@ -95,7 +96,7 @@ def page_context(delivery: Delivery, wish: Wish, now: datetime, *, may_see_paylo
         "most_attempts": delivery.budget_from + _budget(delivery),
         "steps": _steps(delivery, attempts, chosen, wish),
         "hidden_attempts": max(delivery.attempts - len(attempts), 0),
-        "siblings": shown_rows(story.siblings_of(delivery), held, DeliveryQuery()),
+        "siblings": shown_rows(story.siblings_of(delivery), held, DeliveryQuery(), now),
         "most_siblings": story.MOST_SIBLINGS,
         "cascade": cascade_of(delivery.event.trace_id),
         "notices": notices,
@@ -103,7 +104,9 @@ def page_context(delivery: Delivery, wish: Wish, now: datetime, *, may_see_paylo
         "is_watched": bool(delivery.due_at)
         and delivery.phase == Phase.REPLAY
         and delivery.budget_at > now - JUST_REPLAYED,
-        "may_come_sooner": bool(delivery.due_at and delivery.due_at > now and delivery.phase > Phase.FIRST),
+        "undo": undo,
+        "may_come_sooner": not undo
+        and bool(delivery.due_at and delivery.due_at > now and delivery.phase > Phase.FIRST),
         **_trouble(delivery, status, now),
         **_shown_attempt(delivery, chosen, wish, may_see_payload=may_see_payload),
     }

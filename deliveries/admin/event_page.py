@@ -61,7 +61,7 @@ def page_context(event: Event, wish: Wish, now: datetime, *, may_see_payload: bo
         "twins": story.twins_of(event, key),
         "business_keys": story.business_keys_of(event),
         "conflicts": story.conflicts_of(event) if told.conflicts else [],
-        "rows": shown_rows(deliveries, held_lanes(), DeliveryQuery()),
+        "rows": shown_rows(deliveries, held_lanes(), DeliveryQuery(), now),
         "most_deliveries": story.MOST_DELIVERIES,
         "now": now,
         **_signature(event, content),

@@ -17,11 +17,11 @@ from deliveries.deciders.issue_states import MOVES
 from deliveries.models import Issue
 from deliveries.selectors.issue_pages import newest_dead
 from deliveries.services.issues import IssueVerdict, move_issue
-from deliveries.services.replay import replay_delivery
 from webhooks.history_admin import History, who
 from webhooks.ids import parse_id
 
 from .issue_list import PAGE, prepare_letters
+from .single_replay import replay_at_a_click
 
 TRIAGE: Final = "deliveries.triage_issue"
 REPLAY_ONE: Final = "deliveries.replay_delivery"
@@ -85,13 +85,8 @@ class ActingOnIssues(History):
         if issue is None or delivery is None:
             self.message_user(request, "No dead letter of it waits any more.", messages.WARNING)
             return redirect(_back(request))
-        verdict = replay_delivery(
-            delivery_id=delivery, reason="One of an issue, to see whether it works.", **who(request)
-        )
-        if verdict.is_done:
+        if replay_at_a_click(request, delivery, reason="One of an issue, to see whether it works."):
             self.log_change(request, issue, "Sent one dead letter again.")
-        level = messages.SUCCESS if verdict.is_done else messages.WARNING
-        self.message_user(request, f"One dead letter: {verdict.sentence}", level)
         return redirect(reverse("admin:deliveries_delivery_change", args=[delivery]))
 
     def _replay(self, request: HttpRequest, chosen: Iterable[Chosen]) -> HttpResponse:

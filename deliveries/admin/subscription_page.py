@@ -80,7 +80,7 @@ def page_context(subscription: Subscription, wish: Wish, now: datetime) -> dict[
         "radius": radius_in_trouble(lane),
         "notices_about": story.notices_about(subscription.pk),
         "acts_upon": story.acts_upon(subscription.pk),
-        "latest": shown_rows(story.latest(subscription.pk), held_lanes(), DeliveryQuery()),
+        "latest": shown_rows(story.latest(subscription.pk), held_lanes(), DeliveryQuery(), now),
         "addresses": _addresses(subscription),
         "keep_bodies_days": settings.HUB_KEEP_BODIES_DAYS,
         "notices": wish.notices,

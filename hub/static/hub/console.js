@@ -270,9 +270,9 @@
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-refresh]").forEach(refresh));
 })();
 
-// -- one delivery: for a few seconds after a replay the next attempt appears by itself ---------------------------
+// -- one delivery: for some seconds after a replay the next attempt appears by itself ---------------------------
 (() => {
-  const EVERY_MS = 1000, LONGEST_MS = 10000, PARTS = ["h1", ".facts", ".timeline"];
+  const EVERY_MS = 1000, LONGEST_MS = 15000, PARTS = ["h1", ".facts", ".timeline"];
   const watch = (address) => {
     const ends = Date.now() + LONGEST_MS;
     const look = async () => {
@@ -294,4 +294,27 @@
     const place = document.querySelector("[data-watch]");
     if (place) watch(place.dataset.watch);
   });
+})();
+
+// -- a replay that can be undone: its seconds run down, then the way back goes away, and that is said -------------
+(() => {
+  const OVER = "The replay can no longer be undone.";
+  const close = (place) => {
+    const around = place.parentElement, said = document.getElementById("said");
+    const had = place.contains(document.activeElement);
+    place.remove();
+    if (had) { around.tabIndex = -1; around.focus({ preventScroll: true }); } // or the next Tab would begin at the top
+    if (said && said.textContent !== OVER) said.textContent = OVER;
+  };
+  const run = (place) => {
+    const ends = performance.now() + Number(place.dataset.leftMs), number = place.querySelector("[data-left]");
+    const tick = () => {
+      const left = ends - performance.now();
+      if (left <= 0) return close(place);
+      if (number) number.textContent = String(Math.ceil(left / 1000));
+      setTimeout(tick, left % 1000 || 1000);
+    };
+    tick();
+  };
+  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-left-ms]").forEach(run));
 })();
