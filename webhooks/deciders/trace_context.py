@@ -69,12 +69,9 @@ def carried(entries: Mapping[str, str], *, ours: str) -> str:
     """
     members = [f"{key}={value}" for key, value in entries.items() if key != ours]
     members = members[: MOST_ENTRIES - 1]
-    if _length(members) > MOST_CARRIED:
+    text = ",".join(members)
+    if len(text) > MOST_CARRIED:
         members = [member for member in members if len(member) <= _LONG]
-    while _length(members) > MOST_CARRIED:
-        members.pop()
-    return ",".join(members)
-
-
-def _length(members: list[str]) -> int:
-    return sum(len(member) + 1 for member in members) - 1
+        while len(text := ",".join(members)) > MOST_CARRIED:
+            members.pop()
+    return text
