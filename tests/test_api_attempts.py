@@ -117,6 +117,7 @@ def test_they_are_read_in_as_many_questions_however_many_there_are(caller: Calle
     for first, last in ((1, 10), (11, 200)):
         for number in range(first, last + 1):
             tried(delivery, number)
+        caller.get(home(delivery, "/attempts"))  # the opening is recorded
         with CaptureQueriesContext(connection) as asked:
             answer = caller.get(home(delivery, "/attempts?limit=250"))
         assert len(answer.json()["results"]) == last
