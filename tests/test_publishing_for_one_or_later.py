@@ -13,13 +13,14 @@ from deliveries.deciders.replay_choice import Choice
 from deliveries.dispatcher import router, seats
 from deliveries.dispatcher.routes import Routes
 from deliveries.models import Delivery
+from deliveries.selectors import standing
 from deliveries.selectors.never_attempted import never_attempted
 from deliveries.services.fan_out import route_again
 from deliveries.services.retention import drop_expired
 from tests import make
 from tests.callers import Caller, browser, with_key
 from tests.endpoints import Endpoint, answers
-from tests.running import dispatchers
+from tests.running import dispatchers, until
 from webhooks.ids import public_id
 from webhooks.models import Event, EventBody, Refusal
 from webhooks.services.accept import accept
@@ -122,6 +123,26 @@ def test_the_same_id_for_another_subscriber_is_a_conflict_and_stays_his_when_it_
 
 
 # -- for later -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ahead", "state"), [(3_600, "scheduled"), (0.2, "received")])
+def test_the_same_id_for_another_time_is_a_conflict_and_keeps_its_time_when_it_is_accepted(
+    caller: Caller, ahead: float, state: str
+) -> None:
+    say(caller)
+    later = make.now() + timedelta(seconds=ahead)
+    assert say(caller, deliver_at=later.isoformat()).status_code == 409
+    until(lambda: state == "scheduled" or make.now() > later)
+    refusal = Refusal.objects.get()
+    assert accept(refusal_id=refusal.pk, actor="eve", reason="two facts", as_own=True).is_done
+    event = Event.objects.latest("pk")
+    assert (event.state, event.deliver_at) == (state, later if state == "scheduled" else None)
+
+
+def test_what_was_for_later_is_late_from_its_time_on_and_not_since_it_was_said() -> None:
+    at = make.now() - timedelta(seconds=2)
+    make.event(state="received", deliver_at=at, received_at=at - timedelta(days=9))
+    assert standing.oldest_unrouted_at() == at
 
 
 def test_it_waits_where_no_router_sees_it_and_goes_once_its_time_has_come(

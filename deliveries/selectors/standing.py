@@ -109,8 +109,10 @@ def replays() -> ReplaysNow:
 
 
 def oldest_unrouted_at() -> datetime | None:
+    """Since when it could have been routed: what was published for later waits for no router before."""
     waiting = Event.objects.filter(state=EventState.RECEIVED).order_by("id")
-    return waiting.values_list("received_at", flat=True).first()
+    times = waiting.values_list("received_at", "deliver_at").first()
+    return max(at for at in times if at) if times else None
 
 
 def database_bytes() -> int:

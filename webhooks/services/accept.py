@@ -6,10 +6,11 @@ becomes an event of its own, under the same sender's id. A bad signature cannot 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -28,7 +29,7 @@ from .certificates import CertificateUnavailable
 from .judge import Asked, Part, identified, judge
 from .known_sources import read
 from .publications import VERIFIED_BY
-from .publish import PUBLISHED, TARGET
+from .publish import DELIVER_AT, PUBLISHED, TARGET
 from .refuse import QUERY
 
 STALE = ("timestamp-stale", "timestamp-future")
@@ -155,11 +156,18 @@ def _judged(refusal: Refusal, now: datetime, *, any_age: bool) -> list[Part] | R
         return Refused(reason="unavailable", detail=str(error))
     if isinstance(found, Refused):
         return found
-    named = arrival.headers.get(TARGET, "")
-    target = parse_id("subscriber", named) if named else None
-    return [
-        replace(part, fact=replace(part.fact, verified_by=VERIFIED_BY, target_id=target)) for part in found
-    ]
+    terms = _terms(arrival.headers, now)
+    return [replace(part, fact=replace(part.fact, verified_by=VERIFIED_BY, **terms)) for part in found]
+
+
+def _terms(headers: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """Whom alone a publication is for, and when, as it was said; what was for later and is due by now is for now."""
+    target, later = headers.get(TARGET), headers.get(DELIVER_AT)
+    deliver_at = datetime.fromisoformat(later) if later else None
+    return {
+        "target_id": parse_id("subscriber", target) if target else None,
+        "deliver_at": deliver_at if deliver_at and deliver_at > now else None,
+    }
 
 
 def _of_refused(refusal: Refusal, refused: Refused, now: datetime) -> Trial:

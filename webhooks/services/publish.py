@@ -29,7 +29,9 @@ from .publications import Said, as_of, fact_of
 from .refuse import refuse
 
 PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
-TARGET = "weir-subscriber"  # the header that keeps, of a refused one, whom alone it is for
+# Headers that keep, of a refused one, whom alone it is for, and when.
+TARGET = "weir-subscriber"
+DELIVER_AT = "weir-deliver-at"
 MOST_AT_ONCE = 1_000  # events in one batch
 _TRIES = 3  # for a source that changes while a batch is on its way
 
@@ -185,6 +187,8 @@ def _check_enabled(source: Source) -> None:
 
 def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) -> None:
     headers = {TARGET: public_id("subscriber", fact.target_id)} if fact.target_id else {}
+    if fact.deliver_at:
+        headers[DELIVER_AT] = fact.deliver_at.isoformat()
     arrival = Arrival(
         method=PUBLISHED, headers=headers, body=fact.body, query="", remote_address="", received_at=now
     )
