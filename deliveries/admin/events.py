@@ -1,5 +1,6 @@
 """Events on the console: listed, looked at, routed again, cancelled. Whether something arrived is answered here."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -13,11 +14,12 @@ from django.urls import URLPattern, reverse
 from deliveries.deciders.event_query import parse_events
 from deliveries.models import Subscription
 from deliveries.selectors.patience import TooSlow, patience
-from deliveries.services.fan_out import missing_of, route_again
+from deliveries.services.fan_out import FanOutVerdict, missing_of, route_again
 from webhooks.history_admin import History, fresh, reason_in, who
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
 from webhooks.services import audit, scheduled
+from webhooks.services.scheduled import CancelVerdict
 
 from .delivery_list import PAGE
 from .event_list import counts, list_context, newer_rows
@@ -108,16 +110,8 @@ class EventAdmin(LettingGo, History):
             raise PermissionDenied
         event = self._one(object_id)
         there = reverse("admin:webhooks_event_change", args=[event.pk])
-        reason = request.POST.get("reason", "").strip()[:500]
-        if request.method == "POST" and reason:
-            verdict = route_again(event_id=event.pk, reason=reason, **who(request))
-            if verdict.is_done:
-                self.log_change(request, event, "Routed again.")
-            level = messages.SUCCESS if verdict.is_done else messages.WARNING
-            self.message_user(request, verdict.sentence, level)
+        if self._is_done(request, event, route_again, "Routed again."):
             return redirect(there)
-        if request.method == "POST":
-            self.message_user(request, "Say why: a reason is needed.", messages.ERROR)
         return self._ask(request, event, there)
 
     def release_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -131,18 +125,27 @@ class EventAdmin(LettingGo, History):
         self.must(request, MAY_CANCEL)
         event = self._one(object_id)
         there = reverse("admin:webhooks_event_change", args=[event.pk])
-        reason = reason_in(request)
-        if request.method == "POST" and reason:
-            verdict = scheduled.cancel(event_id=event.pk, reason=reason, **who(request))
-            if verdict.is_done:
-                self.log_change(request, event, "Cancelled.")
-            level = messages.SUCCESS if verdict.is_done else messages.WARNING
-            self.message_user(request, verdict.sentence, level)
+        if self._is_done(request, event, scheduled.cancel, "Cancelled."):
             return redirect(there)
-        if request.method == "POST":
-            self.message_user(request, "Say why: a reason is needed.", messages.ERROR)
         context = {"title": "Cancel this event?", "event": event, "back": there, "now": _now()}
         return self.render(request, "admin/webhooks/event/cancel.html", context)
+
+    def _is_done(
+        self, request: HttpRequest, event: Event, act: Callable[..., FanOutVerdict | CancelVerdict], told: str
+    ) -> bool:
+        """Whether it was asked for, with a reason, and so has an answer, which the person is told."""
+        if request.method != "POST":
+            return False
+        reason = reason_in(request)
+        if not reason:
+            self.message_user(request, "Say why: a reason is needed.", messages.ERROR)
+            return False
+        verdict = act(event_id=event.pk, reason=reason, **who(request))
+        if verdict.is_done:
+            self.log_change(request, event, told)
+        level = messages.SUCCESS if verdict.is_done else messages.WARNING
+        self.message_user(request, verdict.sentence, level)
+        return True
 
     def _let_one_go(self, request: HttpRequest, object_id: str, act: LetGo) -> HttpResponse:
         self.must(request, MAY_LET_GO)
