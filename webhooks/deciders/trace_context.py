@@ -23,9 +23,11 @@ _TRACEPARENT = re.compile(
     r"-[0-9a-f]{2}(?(later)(?:-[^,]*)?)",
     re.ASCII,
 )
-_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}", re.ASCII)
-# Printable ASCII without comma and equals sign, not ending in a blank.
-_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
+# A key, and a value of printable ASCII without comma and equals sign, not ending in a blank.
+_MEMBER = re.compile(
+    r"([a-z0-9][a-z0-9_\-*/@]{0,255})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])",
+    re.ASCII,
+)
 
 
 class Parent(NamedTuple):
@@ -55,9 +57,10 @@ def entries_of(headers: Mapping[str, str]) -> dict[str, str]:
     if len(members) > MOST_ENTRIES:
         return {}
     for member in members:
-        key, mark, value = member.partition("=")
-        if not (mark and _KEY.fullmatch(key) and _VALUE.fullmatch(value)):
+        found = _MEMBER.fullmatch(member)
+        if found is None:
             return {}
+        key, value = found.groups()
         entries.setdefault(key, value)
     return entries
 
