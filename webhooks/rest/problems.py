@@ -175,17 +175,21 @@ def _sentence(error: APIException) -> str:
     if not isinstance(error, ValidationError):
         return str(error.detail)
     errors = _errors(error) or {}
-    told = [f"{field}: {_first(said)}" for field, said in errors.items()]
+    told = [_first(field, said) for field, said in errors.items()]
     return " ".join(told[:_TOLD]) + (f" And {len(told) - _TOLD} more." if len(told) > _TOLD else "")
 
 
 _TOLD = 3  # fields in the one sentence; `errors` has them all
 
 
-def _first(said: Any) -> str:
-    while isinstance(said, dict | list) and said:
-        said = next(iter(said.values() if isinstance(said, dict) else said))
-    return str(said)
+def _first(place: str, said: Any) -> str:
+    """The first that is wrong at this place or below it, and where: `events[0].data: This field is required.`"""
+    while isinstance(said, dict) and said:
+        name, said = next(iter(said.items()))
+        place += f"[{name}]" if str(name).isdecimal() else f".{name}"
+    while isinstance(said, list) and said:
+        said = said[0]
+    return f"{place}: {said}"
 
 
 def _errors(error: APIException) -> dict[str, Any] | None:
