@@ -69,6 +69,14 @@ def test_one_that_cannot_be_an_event_stops_all_and_every_problem_is_told_by_its_
     assert problems["1"] == {"event_type": ["This field may not be blank."]}
     assert problems["2"] == {"source": ["There is no such source."]}
     assert problems["3"] == {"colour": ["There is no such field."]}
+    assert answer.json()["detail"] == "events[1].event_type: This field may not be blank."
+    assert not Event.objects.exists()
+
+
+def test_what_is_no_object_is_named_by_its_place_alone(caller: Caller) -> None:
+    answer = send(caller, event("e0"), "not an object")
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("events[1]: ")
     assert not Event.objects.exists()
 
 

@@ -184,11 +184,13 @@ _TOLD = 3  # fields in the one sentence; `errors` has them all
 
 def _first(place: str, said: Any) -> str:
     """The first that is wrong at this place or below it, and where: `events[0].data: This field is required.`"""
-    while isinstance(said, dict) and said:
+    while isinstance(said, dict | list) and said:
+        if isinstance(said, list):
+            said = said[0]
+            continue
         name, said = next(iter(said.items()))
-        place += f"[{name}]" if str(name).isdecimal() else f".{name}"
-    while isinstance(said, list) and said:
-        said = said[0]
+        if name != _NO_FIELD:
+            place += f"[{name}]" if str(name).isdecimal() else f".{name}"
     return f"{place}: {said}"
 
 
