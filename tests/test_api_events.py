@@ -56,7 +56,10 @@ def test_the_same_id_with_other_data_is_a_conflict(caller: Caller) -> None:
     first = caller.post(HOME, wanted()).json()
     answer = caller.post(HOME, wanted(data={"name": "Bob"}))
     assert answer.status_code == 409
-    assert answer.json()["detail"] == f"This id was published before, with other data, as {first['id']}."
+    assert (
+        answer.json()["detail"]
+        == f"This id was published before, with other data or for another time, as {first['id']}."
+    )
     assert (Event.objects.count(), Refusal.objects.get().reason) == (1, "id-conflict")
 
 

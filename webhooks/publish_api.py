@@ -64,7 +64,7 @@ class PublishDoor(Door[Event]):
         known_publishers.remember(self.key, said.source)
         if isinstance(verdict, store.Conflict):
             name = public_id("event", verdict.event_id)
-            sentence = f"This id was published before, with other data, as {name}."
+            sentence = f"This id was published before, with other data or for another time, as {name}."
             raise Conflict(sentence, code="id-conflict")
         answer, headers = _told(said, verdict, catalogue)
         is_new = isinstance(verdict, store.Stored)

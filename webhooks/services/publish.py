@@ -196,7 +196,7 @@ def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) ->
         source_id=fact.source_id,
         arrival=arrival,
         reason="id-conflict",
-        detail="This id was published before, with other data.",
+        detail="This id was published before, with other data or for another time.",
         claimed_id=fact.external_id,
         event_id=conflict.event_id,
     )
