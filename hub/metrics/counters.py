@@ -119,11 +119,12 @@ def _of_lanes(counts: Counts, most: int) -> Iterator[Metric]:
             each.number - each.untried,
         )
         for each in counts.failures
+        if each.number > each.untried
     ]
     untried = [
         ((_name(each.subscription_id), each.outcome), each.untried)
         for each in counts.failures
-        if not each.status
+        if each.untried
     ]
     yield _counter(
         "weir_attempts",
