@@ -37,7 +37,9 @@ def test_the_success_rate_counts_attempts_and_is_never_rounded_up() -> None:
     rule(threshold=95.0)
     make.slices(make.subscription(), ago=NOW, attempts=10_000, delivered_first=9_499, retried=501)
     look()
-    assert summaries() == ["Success rate of the whole hub: 94.9 %, under 95 % (15 minutes, 10,000 attempts)."]
+    assert summaries() == [
+        "Attempt success rate of the whole hub: 94.9 %, under 95 % (15 minutes, 10,000 attempts)."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_the_window_is_as_long_as_the_rule_says() -> None:
     rule("long", threshold=95.0, window_s=21_600)
     make.slices(make.subscription(), ago=timedelta(hours=2), attempts=40, retried=40)
     look()
-    assert summaries() == ["Success rate of the whole hub: 0 %, under 95 % (6 hours, 40 attempts)."]
+    assert summaries() == ["Attempt success rate of the whole hub: 0 %, under 95 % (6 hours, 40 attempts)."]
 
 
 # -- over what -----------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ def test_each_subscription_has_an_alert_of_its_own() -> None:
     make.slices(bad, ago=NOW, attempts=20, delivered_first=10, retried=10)
     make.slices(good, ago=NOW, attempts=20, delivered_first=20)
     look()
-    assert summaries() == ["Success rate of bad: 50 %, under 95 % (15 minutes, 20 attempts)."]
+    assert summaries() == ["Attempt success rate of bad: 50 %, under 95 % (15 minutes, 20 attempts)."]
     assert Alert.objects.get().scope == public_id("subscription", bad.pk)
     assert idle.pk != bad.pk
 
@@ -116,8 +118,8 @@ def test_one_subscription_and_the_sum_of_a_subscriber_s() -> None:
     make.slices(third, ago=NOW, attempts=100, retried=100)
     look()
     assert summaries() == [
-        "Success rate of two: 0 %, under 95 % (15 minutes, 10 attempts).",
-        "Success rate of Owner: 50 %, under 95 % (15 minutes, 20 attempts).",
+        "Attempt success rate of two: 0 %, under 95 % (15 minutes, 10 attempts).",
+        "Attempt success rate of Owner: 50 %, under 95 % (15 minutes, 20 attempts).",
     ]
     assert Alert.objects.get(rule="owner").scope == public_id("subscriber", owner.pk)
 

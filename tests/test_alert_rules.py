@@ -34,7 +34,7 @@ def refused(slug: str = "success", **options: Any) -> dict[str, list[str]]:
         ({"measure": "weather", "threshold": 1.0}, "measure", "Choose what is measured."),
         ({"severity": "deafening"}, "severity", "Choose one of critical, warning, info."),
         ({"over": "source"}, "over",
-         "Success rate is measured over one of: hub, each subscription, subscription, subscriber."),
+         "Attempt success rate is measured over one of: hub, each subscription, subscription, subscriber."),
         ({"over": "subscription"}, "subscription", "Say which subscription."),
         ({"over": "subscriber"}, "subscriber", "Say which subscriber."),
         ({"threshold": None}, "threshold", "Say from which figure on it is bad."),
@@ -44,7 +44,7 @@ def refused(slug: str = "success", **options: Any) -> dict[str, list[str]]:
          "It is over at a better figure than it began at: choose at least 95."),
         ({"clear_threshold": 101.0}, "clear_threshold", "Choose 0 or more, and of a rate at most 100 %."),
         ({"window_s": None}, "window_s", "Choose one of 5 minutes, 15 minutes, 30 minutes, 1 hour, 6 hours, 24 hours."),
-        ({"detail": "5xx"}, "detail", "Leave this empty: Success rate asks for none."),
+        ({"detail": "5xx"}, "detail", "Leave this empty: Attempt success rate asks for none."),
         ({"hold_s": -1}, "hold_s", "Choose 0 seconds to 31 days."),
         ({"remind_s": 59}, "remind_s", "Choose 60 seconds to 31 days, or leave it empty for never."),
         ({"measure": "error_rate", "threshold": 5.0, "window_s": 900, "detail": "2xx"}, "detail",
@@ -112,7 +112,8 @@ def test_a_hub_watches_from_its_first_run() -> None:
     first_rules.give(apps, None)
     assert {each.slug: sentence_of(each) for each in AlertRule.objects.all()} == {
         "success-rate": (
-            "Success rate of the whole hub under 95 % over 15 minutes, of at least 20 attempts; it ends at 97 %."
+            "Attempt success rate of the whole hub under 95 % over 15 minutes, of at least 20 attempts; "
+            "it ends at 97 %."
         ),
         "oldest-due": "Age of the oldest due delivery of the whole hub at least 5 min; it ends under 2 min.",
         "dead-letter": "New dead letters of the whole hub at least 1 over 15 minutes.",

@@ -38,11 +38,13 @@ def test_it_opens_once_and_closes_once() -> None:
     assert [look(), look(), look()] == [Looked(opened=1), Looked(), Looked()]
     alert = Alert.objects.get()
     assert (alert.rule, alert.scope, alert.severity) == ("success", "", "warning")
-    assert alert.summary == "Success rate of the whole hub: 75 %, under 95 % (15 minutes, 40 attempts)."
+    assert (
+        alert.summary == "Attempt success rate of the whole hub: 75 %, under 95 % (15 minutes, 40 attempts)."
+    )
     recovers(to)
     assert [look(125, since=alert.opened_at), look()] == [Looked(closed=1), Looked()]
     alert.refresh_from_db()
-    assert alert.ending == "Over after 2 min 5 s: Success rate of the whole hub, now 100 %."
+    assert alert.ending == "Over after 2 min 5 s: Attempt success rate of the whole hub, now 100 %."
     assert alert.closed_at == alert.opened_at + timedelta(seconds=125)
 
 
@@ -167,8 +169,8 @@ def test_channels_are_told_of_opening_reminders_and_the_end() -> None:
     ]
     texts = AlertMessage.objects.order_by("pk").values_list("text", flat=True)
     assert list(texts)[::2] == [
-        "Success rate of the whole hub: 75 %, under 95 % (15 minutes, 40 attempts).",
-        "Over after 11 min: Success rate of the whole hub, now 100 %.",
+        "Attempt success rate of the whole hub: 75 %, under 95 % (15 minutes, 40 attempts).",
+        "Over after 11 min: Attempt success rate of the whole hub, now 100 %.",
     ]
 
 

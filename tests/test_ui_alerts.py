@@ -28,7 +28,8 @@ def night(transactional_db: None) -> None:
     rule("circuit", measure="circuit_open", over="each_subscription", name="A circuit is open", hold_s=600)
     now, scope = make.now(), public_id("subscription", to.pk)
     first = Alert.objects.create(
-        rule="success", severity="critical", summary="Success rate of the whole hub: 75 %, under 95 %.", told_at=now
+        rule="success", severity="critical", told_at=now,
+        summary="Attempt success rate of the whole hub: 75 %, under 95 %.",
     )  # fmt: skip
     Alert.objects.create(rule="circuit", scope=scope, summary="Circuit not closed: ERP core, for 10 min.")
     Alert.objects.create(rule="success", summary="It was low.", closed_at=now, ending="Over after 5 min.")
@@ -46,9 +47,9 @@ def test_a_night_watch(console: Console, night: None) -> None:
     expect(page.locator("tbody").first.locator("tr")).to_have_count(2)
     expect(page.get_by_label("Console").get_by_role("link", name="Alerts")).to_contain_text("2")
     console.check_access()
-    page.get_by_role("button", name=re.compile("Acknowledge: Success rate")).click()
+    page.get_by_role("button", name=re.compile("Acknowledge: Attempt success rate")).click()
     expect(page.locator(".messagelist")).to_contain_text("Acknowledged: nobody is reminded of it any more.")
-    page.get_by_role("link", name=re.compile("^Success rate of the whole hub")).click()
+    page.get_by_role("link", name=re.compile("^Attempt success rate of the whole hub")).click()
     expect(page.get_by_text("The receiver answered 503.")).to_be_visible()
     console.check_access()
     page.get_by_role("link", name="Mute…").click()

@@ -23,7 +23,7 @@ class Said:
 
 
 def rule_sentence(rule: Said) -> str:
-    """`Success rate of the whole hub under 95 % over 15 minutes, of at least 20 attempts.`"""
+    """`Attempt success rate of the whole hub under 95 % over 15 minutes, of at least 20 attempts.`"""
     measure = MEASURES[rule.measure]
     words = _subject(measure, rule)
     if rule.threshold is not None:
@@ -41,7 +41,7 @@ def rule_sentence(rule: Said) -> str:
 
 
 def opening(rule: Said, *, value: float, volume: int, lasted_s: float) -> str:
-    """`Success rate of ERP core: 82.1 %, under 95 % (15 minutes, 140 attempts).`"""
+    """`Attempt success rate of ERP core: 82.1 %, under 95 % (15 minutes, 140 attempts).`"""
     measure = MEASURES[rule.measure]
     if measure.bad is Bad.SO:
         return f"{_subject(measure, rule)}, for {span(lasted_s)}."
@@ -54,7 +54,7 @@ def opening(rule: Said, *, value: float, volume: int, lasted_s: float) -> str:
 
 
 def closing(rule: Said, *, value: float | None, lasted_s: float) -> str:
-    """`Over after 25 min: Success rate of ERP core is 99.2 %.`"""
+    """`Over after 25 min: Attempt success rate of ERP core is 99.2 %.`"""
     measure = MEASURES[rule.measure]
     now = "" if value is None or measure.bad is Bad.SO else f", now {figure(measure, value)}"
     return f"Over after {span(lasted_s)}: {_subject(measure, rule)}{now}."

@@ -52,7 +52,7 @@ _LANES = (Over.HUB, Over.EACH_SUBSCRIPTION, Over.SUBSCRIPTION, Over.SUBSCRIBER)
 
 MEASURES: dict[str, Measure] = {
     "success_rate": Measure(
-        label="Success rate", bad=Bad.LOW, unit="%", over=_LANES, has_window=True, volume="attempts"
+        label="Attempt success rate", bad=Bad.LOW, unit="%", over=_LANES, has_window=True, volume="attempts"
     ),
     "error_rate": Measure(
         label="Error rate", bad=Bad.HIGH, unit="%", over=_LANES, has_window=True, volume="attempts",
