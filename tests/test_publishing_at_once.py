@@ -342,6 +342,16 @@ def test_what_is_unusual_goes_the_long_way(
     assert len(long_way) == 1
 
 
+@pytest.mark.parametrize("act", ["cancel", "release", "discard"])
+def test_an_act_upon_an_event_publishes_nothing_whatever_its_body_says(act: str) -> None:
+    make.source("shop")
+    caller = with_key()
+    name = caller.post(HOME, body("first")).json()["id"]
+    answer = caller.post(f"{HOME}/{name}/{act}", body("e1"))
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert Event.objects.get().external_id == "first"
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"data": NaN}', "\ufeff{}", "[" * 100_000, '{"data": ' + "9" * 5_000 + "}"]
 )
