@@ -95,6 +95,13 @@ def test_a_program_that_looks_again_and_again_is_recorded_once_an_hour(
     assert opened() == [first, second, first]
 
 
+def test_a_program_of_a_long_name_is_known_again(owner: Tenant) -> None:
+    key = ApiKey(name="n" * 200, role="viewer", shown_prefix="weir_viewer_abcdef")
+    for _ in range(2):
+        audit.record_opening_by_key("event", owner.things["event"], actor=str(key))
+    assert opened() == [("n" * 200, _id(owner, "event"))]
+
+
 def test_an_act_that_is_answered_with_a_payload_is_an_opening(owner: Tenant) -> None:
     caller = with_key()
     answer = caller.post(f"/api/v1/deliveries/{_id(owner, 'delivery')}/replay")

@@ -31,7 +31,7 @@ def record(
 ) -> AuditEntry:
     """Appends one entry, in the caller's transaction: an act and its record stand or fall together."""
     return AuditEntry.objects.create(
-        actor=actor[:200],
+        actor=_named(actor),
         user=user,
         verb=verb,
         object_kind=object_kind,
@@ -56,7 +56,7 @@ def record_opening_by_key(object_kind: str, object_id: UUID, *, actor: str) -> N
         object_kind=object_kind,
         object_id=_shown(object_kind, object_id),
         id__gte=since,
-        actor=actor,
+        actor=_named(actor),
         verb=OPENING,
     )
     if not known.exists():
@@ -84,6 +84,11 @@ def record_change(
         before=before,
         after=after,
     )
+
+
+def _named(actor: str) -> str:
+    """As the record has room for."""
+    return actor[:200]
 
 
 def _shown(kind: str, object_id: UUID | str) -> str:
