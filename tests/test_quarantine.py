@@ -155,6 +155,24 @@ def test_what_could_not_be_routed_is_released_to_be_tried_again(
     assert states([event]) == ["unmatched"]
 
 
+def test_one_that_was_released_and_cannot_be_routed_is_one_more_that_waits(
+    holding: seats.Holding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cause, events = caused(7)
+    route(holding)
+    quarantine.release_event(event_id=events[5].pk, **SAID)
+    with monkeypatch.context() as broken:
+        broken.setattr(router, "insert", lambda *_: 1 / 0)
+        router.route(holding=holding, routes=Routes(), now=make.now())
+    assert Quarantine.objects.get(pk=events[5].pk).why == "unroutable"
+    waiting = Cascade.objects.values_list("events", "quarantined")
+    assert waiting.get() == (8, 2)
+    quarantine.discard_event(event_id=events[5].pk, **SAID)
+    assert waiting.get() == (8, 1)  # the other one is there still
+    assert quarantine.release_cascade(trace_id=cause.event.trace_id, **SAID).moved == 1
+    assert waiting.get() == (8, 0)
+
+
 def test_two_dispatchers_count_one_budget(settings) -> None:
     settings.HUB_CASCADE_BUDGET = 40
     cause, _ = caused(0)

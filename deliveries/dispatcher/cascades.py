@@ -12,6 +12,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 
 from deliveries.deciders.cascade_guard import UNSPENT, Limits, Spent, Why, admit
 from deliveries.deciders.causes import Doubt, Known, doubt
@@ -120,6 +122,13 @@ def write(placed: Placed, whole: Iterable[UUID], now: datetime) -> None:
     rows.update(Event, sql=_PLACE, columns=("id", "trace_id", "depth"), rows=found)
     _set_aside([each for each in standing if each.why], now)
     _count(standing, placed, now)
+
+
+def count_again(trace: UUID | None, now: datetime) -> None:
+    """An event that this cascade counts, and that was released, is back in quarantine, since it could not be routed."""
+    if trace is not None:
+        held = Cascade.objects.filter(pk=trace)
+        held.update(quarantined=F("quarantined") + 1, quarantined_at=Coalesce("quarantined_at", Value(now)))
 
 
 def _causes(claiming: Sequence[Arrived]) -> dict[UUID | None, _Cause]:

@@ -145,15 +145,17 @@ def _set_aside(holding: Holding, event: Arrived) -> None:
                 f"Event {event.external_id[:100]} could not be routed and is in quarantine; the log says why."
             )
             counting.add(EventTotal, {(event.source_id, EventState.QUARANTINED.value): 1})
-            Quarantine.objects.update_or_create(
+            now = timezone.now()
+            note, _ = Quarantine.objects.update_or_create(
                 event_id=event.id,
                 defaults={
                     "why": Why.UNROUTABLE,
                     "fate": Fate.WAITING,
-                    "set_aside_at": timezone.now(),
+                    "set_aside_at": now,
                     "settled_at": None,
                 },
             )
+            cascades.count_again(note.trace_id, now)
             notify(kind="event-quarantined", object_kind="event", object_id=event.id, text=text)
             # A place that was found just now has gone with its transaction, so this is the event's own trace.
             transaction.on_commit(partial(telling.quarantined, event.id, event.trace_id, Why.UNROUTABLE))
