@@ -1,6 +1,8 @@
 """A large replay is frozen as packs of ids: they become items soon, in order, once, and count as chosen before that."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -176,6 +178,47 @@ def test_retention_keeps_what_is_packed() -> None:
     Replay.objects.update(state="cancelled")
     assert retention.drop_expired(now=later)["items of cancelled replays"] == 4
     assert retention.drop_expired(now=later)["deliveries"] == 4
+
+
+@pytest.mark.postgresql
+def test_who_starts_one_keeps_nobody_from_turning_another(
+    made: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That other one was started, and is packed, since who starts this one has looked for packs."""
+    make.delivery(made[0].subscription, state="delivered", attempts=1)
+    unpack, freeze = replay_packs.unpack, replay_freeze.freeze
+    frozen, turned = threading.Event(), threading.Event()
+    others: list[Replay] = []
+    queries = [DEAD]
+
+    def unpack_and_be_late(**given: Any) -> int:
+        number = unpack(**given)
+        if queries:
+            others.append(started(queries.pop()))
+        return number
+
+    def freeze_and_wait(*given: Any) -> Any:
+        groups = freeze(*given)
+        if others:
+            frozen.set()
+            turned.wait(1)
+        return groups
+
+    def pause() -> replays.Verdict:
+        frozen.wait(10)
+        try:
+            return replays.pause(replay_id=others[0].pk, actor="eve")
+        finally:
+            turned.set()
+            connection.close()
+
+    monkeypatch.setattr(replay_packs, "unpack", unpack_and_be_late)
+    monkeypatch.setattr(replay_start, "freeze", freeze_and_wait)
+    with ThreadPoolExecutor(1) as pool:
+        paused = pool.submit(pause)
+        verdict = start(DeliveryQuery(statuses=(Status.DELIVERED,), since="all"), actor="bob")
+        assert (verdict.is_done, paused.result().is_done) == (True, True)
+    assert (items(others[0]), ReplayPack.objects.count()) == (["waiting"] * 8, 1)
 
 
 @pytest.mark.usefixtures("made")

@@ -5,13 +5,14 @@ lane runs short, and a schedule what nobody has asked for. A pack becomes items 
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from deliveries.models import ReplayItem, ReplayPack
 from deliveries.models.replay import ItemState, ReplayState
@@ -22,6 +23,7 @@ from . import replay_counts
 # Items of a pack: live traffic and SQLite's other writers wait for one (measured: 45 ms at a load of 7 on two cores).
 SIZE: Final = 250
 NOBODY: Final = UUID(int=0)  # instead of a delivery that has yet to be made
+START_LOCK: Final = 7_309_241  # those who start replays go one after the other; no other lock has this number
 
 # How an item is written by the database that freezes it: PostgreSQL has bytes for ids, SQLite 32 digits.
 ITEM: Final = {
@@ -31,6 +33,8 @@ ITEM: Final = {
 }
 WIDTH: Final = 48  # bytes of an item
 _COLUMNS: Final = ("replay", "subscription", "event", "delivery", "state", "note")
+
+T = TypeVar("T")
 
 
 class Packed(NamedTuple):
@@ -60,8 +64,7 @@ def packed(replays: Collection[UUID]) -> set[UUID]:
 
 def unpack(*, replays: Collection[UUID] | None = None, most: int | None = None) -> int:
     """Until none is left of these, or so many items were made; says how many were."""
-    # A cancelled replay's are given back, not made.
-    packs = ReplayPack.objects.exclude(replay__state=ReplayState.CANCELLED).order_by("pk")
+    packs = _waiting().order_by("pk")
     if replays is not None:
         packs = packs.filter(replay_id__in=replays)
     made = 0
@@ -71,6 +74,31 @@ def unpack(*, replays: Collection[UUID] | None = None, most: int | None = None) 
             break
         made += _unpack_next(found)
     return made
+
+
+def while_none_starts(act: Callable[[], T]) -> T:
+    """In one transaction in which all that replays have chosen shows among their items, and no other replay starts.
+
+    Nothing is unpacked within it: that locks a replay, and whoever pauses one has locked its lanes before.
+    """
+    while True:
+        unpack()
+        with transaction.atomic():
+            _wait_for_others()
+            if not _waiting().exists():
+                return act()
+
+
+def _wait_for_others() -> None:
+    """SQLite has one writer anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
+
+
+def _waiting() -> QuerySet[ReplayPack]:
+    """All but a cancelled replay's, which are given back and not made."""
+    return ReplayPack.objects.exclude(replay__state=ReplayState.CANCELLED)
 
 
 def _unpack_next(replay_id: UUID) -> int:

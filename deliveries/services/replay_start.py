@@ -7,10 +7,10 @@ as packs of ids, since rows for two hundred thousand items take seconds to write
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
 from django.utils import timezone
 
 from deliveries.deciders.delivery_address import to_params
@@ -27,7 +27,6 @@ from .replay_freeze import MOST_ITEMS, freeze
 from .replay_terms import HIGHEST_RATE_PER_S, UNDER_WAY, Answer, Verdict, above, limit_of, rate_bounds, stir
 
 MADE_AT_ONCE = 2_000  # items of a small set are made while the person waits
-START_LOCK = 7_309_241  # has those who start replays go one after the other; no other lock has this number
 TYPED_ABOVE = 100  # a person types the number of what is more
 
 
@@ -54,14 +53,8 @@ def start(
     digest = asked.digest()
     if (same := running_already(digest=digest, actor=actor)) is not None:
         return _running(same)
-    replay_packs.unpack()  # what others have chosen shows among the items alone
     try:
-        with transaction.atomic():
-            _wait_for_others()
-            replay = _freeze(order, digest, actor, user, now)
-            if replay.verb == Verb.REPLAY:
-                stir(replay.pk, now)
-            ring_on_commit()
+        replay = replay_packs.while_none_starts(partial(_begin, order, digest, actor, user, now))
     except _Other as other:
         # Of two clicks the second waited for the first, and then found its items taken.
         if (same := running_already(digest=digest, actor=actor)) is not None:
@@ -89,12 +82,12 @@ class _TooFast(Exception):  # noqa: N818
     pass
 
 
-def _wait_for_others() -> None:
-    """Of two who start at once, the second sees what the first has chosen. SQLite has one writer anyway."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
-    replay_packs.unpack()
+def _begin(order: Order, digest: str, actor: str, user: User | None, now: datetime) -> Replay:
+    replay = _freeze(order, digest, actor, user, now)
+    if replay.verb == Verb.REPLAY:
+        stir(replay.pk, now)
+    ring_on_commit()
+    return replay
 
 
 def _freeze(order: Order, digest: str, actor: str, user: User | None, now: datetime) -> Replay:
