@@ -221,6 +221,22 @@ def test_who_starts_one_keeps_nobody_from_turning_another(
     assert (items(others[0]), ReplayPack.objects.count()) == (["waiting"] * 8, 1)
 
 
+def test_retention_keeps_what_is_packed_while_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make.delivery(make.subscription(), state="delivered", budget_at=make.now() - timedelta(hours=1))
+    orders = [DeliveryQuery(statuses=(Status.DELIVERED,), since="all")]
+    unpack = replay_packs.unpack
+
+    def unpack_and_be_late(**given: Any) -> int:
+        number = unpack(**given)
+        if orders:
+            started(orders.pop())
+        return number
+
+    monkeypatch.setattr(replay_packs, "unpack", unpack_and_be_late)
+    assert retention.drop_expired(now=make.now() + timedelta(days=31))["event bodies"] == 1  # looked at
+    assert EventBody.objects.get().pk == made.event_id
+
+
 @pytest.mark.usefixtures("made")
 def test_a_schedule_makes_what_nobody_asked_for() -> None:
     replay = started()

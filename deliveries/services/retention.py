@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from deliveries.models import (
@@ -105,8 +104,8 @@ def _drop(step: Callable[[], QuerySet[Any]], deadline: float, *, order: str = "p
         replay_packs.unpack()  # what replays have chosen, and want kept, shows among their items alone
         ids = list(step().order_by(order).values_list("pk", flat=True)[:BATCH])
         if ids:
-            with transaction.atomic():
-                step().filter(pk__in=ids).delete()  # asked again: a replay may have begun in between
+            # Asked again: a replay may have begun in between.
+            replay_packs.while_none_starts(step().filter(pk__in=ids).delete)
         dropped += len(ids)
         if len(ids) < BATCH:
             break
