@@ -146,12 +146,18 @@ def _statuses(statuses: Sequence[EventStatus]) -> Column | None:
         return None
     several = [_status(each) for each in statuses]
     whole = reduce(or_, several)
-    is_narrow = not {EventStatus.ROUTED, EventStatus.DISCARDED, EventStatus.CANCELLED} & set(statuses)
-    return Column(whole=whole, alternatives=several, narrows=is_narrow)
+    return Column(whole=whole, alternatives=several, narrows=EventStatus.ROUTED not in statuses)
 
 
 def _status(status: EventStatus) -> Q:
     """The rare ones each say which small index they are in."""
-    if status in (EventStatus.UNMATCHED, EventStatus.QUARANTINED):
-        return Q(state__in=["unmatched", "quarantined"]) & Q(state=status.value)
+    for indexed in _RARE:
+        if status in indexed:
+            return Q(state__in=[each.value for each in indexed]) & Q(state=status.value)
     return Q(state=status.value)
+
+
+_RARE = (
+    (EventStatus.UNMATCHED, EventStatus.QUARANTINED),
+    (EventStatus.DISCARDED, EventStatus.CANCELLED),
+)

@@ -97,6 +97,11 @@ class Event(models.Model):
                 name="event_aside_idx",
                 condition=models.Q(state__in=["unmatched", "quarantined"]),
             ),
+            models.Index(
+                fields=["state", "id"],
+                name="event_let_go_idx",
+                condition=models.Q(state__in=["discarded", "cancelled"]),
+            ),
             # Serves "the events of this cascade", all but its first.
             models.Index(
                 fields=["trace_id", "id"], name="event_caused_idx", condition=models.Q(cause_id__isnull=False)
