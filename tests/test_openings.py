@@ -111,6 +111,17 @@ def test_an_act_that_is_answered_with_a_payload_is_an_opening(owner: Tenant) -> 
     assert [each for _, each in opened()] == [_id(owner, "delivery"), _id(owner, "refusal")]
 
 
+def test_the_same_answer_given_again_is_an_opening_too(
+    owner: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "AGAIN_AFTER", timedelta(0))  # an hour lies between all of them
+    caller, address = with_key(), f"/api/v1/deliveries/{_id(owner, 'delivery')}/replay"
+    for number in (1, 2, 3):
+        answer = caller.post(address, headers={"Idempotency-Key": "one"})
+        assert (answer.status_code, MARK in answer.content.decode()) == (202, True)
+        assert [each for _, each in opened()] == [_id(owner, "delivery")] * number
+
+
 @pytest.mark.parametrize("name", ["event-detail", "event-raw", "delivery-detail"])
 def test_who_has_a_good_copy_or_asks_for_the_head_opens_nothing(owner: Tenant, name: str) -> None:
     address = next(route.address(owner) for route in READ if route.name == name)

@@ -210,6 +210,7 @@ class Door(GenericViewSet[M]):
 
     def handle_exception(self, exc: Exception) -> Any:
         if isinstance(exc, repeats.AnsweredBefore):
+            self.opened = exc.answered.opened
             return exc.response()
         return super().handle_exception(exc)
 
@@ -217,13 +218,14 @@ class Door(GenericViewSet[M]):
         answer = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(answer, Response):
             answer = self._tagged(request, answer)
+        opened = self.opened
         try:
             self._record_opening(request, answer)
         except Error as error:  # what cannot be recorded is not given out
             return self.finalize_response(request, self.handle_exception(error), *args, **kwargs)
         answer.headers.setdefault("Cache-Control", UNCACHED)
         if self.claim is not None and isinstance(answer, Response):
-            self._settle(self.claim, answer)
+            self._settle(self.claim, answer, opened)
         if self.allowance is not None:
             rates.tell(answer, self.allowance)
         return answer
@@ -249,10 +251,10 @@ class Door(GenericViewSet[M]):
             return HttpResponseNotModified(headers={"ETag": tag})
         return answer
 
-    def _settle(self, claim: Claim, answer: Response) -> None:
+    def _settle(self, claim: Claim, answer: Response, opened: tuple[str, UUID] | None) -> None:
         """An answer that cannot be kept is given all the same: what it tells of was done."""
         try:
-            repeats.settle(claim, answer)
+            repeats.settle(claim, answer, opened)
         except Error:
             _said.exception("An answer could not be kept for repeats of its request.")
 

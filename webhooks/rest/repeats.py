@@ -77,12 +77,12 @@ def claim(request: Request, api_key_id: UUID) -> Claim | None:
     return begun
 
 
-def settle(held: Claim, response: Response) -> None:
-    """Keeps the answer for the repeats, or lets them try."""
+def settle(held: Claim, response: Response, opened: tuple[str, UUID] | None = None) -> None:
+    """Keeps the answer for the repeats, with what it opens, or lets them try."""
     code = response.status_code
     if code >= status.HTTP_500_INTERNAL_SERVER_ERROR or code == status.HTTP_429_TOO_MANY_REQUESTS:
         kept_answers.forget(held)
         return
     response.render()
     headers = {name: response[name] for name in _KEPT_HEADERS if name in response}
-    kept_answers.keep(held, status=code, headers=headers, body=response.content.decode())
+    kept_answers.keep(held, status=code, headers=headers, body=response.content.decode(), opened=opened)

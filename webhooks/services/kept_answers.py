@@ -37,6 +37,7 @@ class Answered:
     status: int
     headers: Mapping[str, str]
     body: str
+    opened: tuple[str, UUID] | None = None  # kind and id of what a stored payload is of that it gives out
 
 
 class UnderWay(Exception):
@@ -76,9 +77,17 @@ def begin(*, api_key_id: UUID, key: str, fingerprint: bytes) -> Claim | Answered
     return Claim(id=row.id, token=row.token) if row.token == made.token else _taken_over(row, now)
 
 
-def keep(claim: Claim, *, status: int, headers: Mapping[str, str], body: str) -> None:
+def keep(
+    claim: Claim,
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    opened: tuple[str, UUID] | None = None,
+) -> None:
     """Nothing where the lease was over and somebody took it on."""
-    content = json.dumps({"headers": dict(headers), "body": body})
+    of = (opened[0], opened[1].hex) if opened else None
+    content = json.dumps({"headers": dict(headers), "body": body, "opened": of})
     _held(claim).update(status=status, content=content)
 
 
@@ -119,4 +128,6 @@ def _answered(row: KeptAnswer) -> Answered:
         content = json.loads(row.content)
     except Unreadable:
         raise Lost from None
-    return Answered(status=row.status or 200, headers=content["headers"], body=content["body"])
+    kind, key = content.get("opened") or ("", "")
+    opened = (kind, UUID(key)) if kind else None
+    return Answered(status=row.status or 200, headers=content["headers"], body=content["body"], opened=opened)
