@@ -11,6 +11,8 @@ import pytest
 from deliveries.deciders.delivery_query import DeliveryQuery, Status
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import Delivery, Replay, ReplayItem, Subscription
+from deliveries.selectors import cascade_below
+from deliveries.selectors.never_attempted import TooMany
 from deliveries.services import bulk_discards, circuits, holds, replays
 from deliveries.services.replay import discard_delivery
 from tests import make
@@ -180,6 +182,21 @@ def test_one_that_retention_has_dropped_holds_nobody_up(two: tuple[Subscription,
     EventBody.objects.filter(event=parent.event_id).delete()
     assert sent(begun(Table())) == [child.pk]
     assert items(replay) == ["skipped", "admitted"]
+
+
+@pytest.mark.parametrize("most", [3, 2])
+def test_of_a_branch_too_large_to_be_followed_nothing_is_sent(
+    two: tuple[Subscription, Subscription], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = caused(two[0])
+    for _ in range(3):
+        caused(two[1], root)
+    monkeypatch.setattr(cascade_below, "MOST_BELOW", most)  # of 4 deliveries, of 3 events that were caused
+    with pytest.raises(TooMany):
+        branch(root)
+    assert not Replay.objects.exists()
+    monkeypatch.setattr(cascade_below, "MOST_BELOW", 4)
+    assert branch(root).total == 4
 
 
 def test_when_it_is_cancelled_the_children_are_given_back(two: tuple[Subscription, Subscription]) -> None:

@@ -16,12 +16,17 @@ from deliveries.deciders.replay_choice import Choice
 from deliveries.models import Delivery, Hold, Lane, Subscription
 from deliveries.services.rearming import has_body, is_chosen, is_outdated
 
+from .cascade_below import MOST_BELOW, is_followed_whole
 from .delivery_filters import filters_of, held_lanes
-from .never_attempted import never_attempted
+from .never_attempted import TooMany, never_attempted
 
 COLUMNS: Final = ("event_id", "subscription_id", "delivery_id", "event_type", "last_outcome", "last_status")
 _FIELDS: Final = ("event_id", "subscription_id", "id", "event_type", "last_outcome", "last_status")
 _ENTITY: Final = ("source_id", "event__entity", "event__entity_version")
+_TOO_LARGE: Final = (
+    f"A cascade is followed through {MOST_BELOW:,} events and deliveries, and this one has more: "
+    "choose by subscription and time instead."
+)
 _RANKED: Final = """,
 ranked AS (SELECT *, row_number() OVER (
     PARTITION BY subscription_id, source_id, CASE WHEN entity = '' THEN CAST(event_id AS text) ELSE '=' || entity END
@@ -79,9 +84,11 @@ def _parts(choice: Choice, now: datetime, ranks: bool) -> list[QuerySet[Any, Any
 
 
 def asked_for(choice: Choice, now: datetime) -> QuerySet[Delivery]:
-    """The deliveries that fit, whether or not they can be acted on."""
+    """The deliveries that fit, whether or not they can be acted on. Raises TooMany: a branch is not followed whole."""
     if not choice.wanted:
         return Delivery.objects.none()
+    if choice.query.below and not is_followed_whole(choice.query.below):
+        raise TooMany(_TOO_LARGE)
     fitting = Delivery.objects.filter(filters_of(choice.acted_on(), now).whole())
     return fitting.filter(attempts=0) if choice.takes_missing else fitting
 
