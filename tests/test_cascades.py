@@ -13,7 +13,8 @@ from deliveries.models import Cascade, Delivery
 from tests import make
 from tests.callers import with_key
 from webhooks.ids import public_id, uuid7
-from webhooks.models import Event
+from webhooks.models import Event, Refusal
+from webhooks.services.accept import accept
 from webhooks.services.sources import create_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,3 +98,14 @@ def test_what_is_published_names_its_cause_too(holding: seats.Holding) -> None:
     assert with_key().post("/api/v1/events", said, headers=asked).status_code == 201
     route(holding)
     assert Event.objects.get(source__slug="billing").cause_id == cause.pk
+
+
+def test_what_is_published_keeps_its_cause_when_it_is_refused_for_its_id_and_accepted_after_all() -> None:
+    make.source("billing")
+    cause = make.delivery(make.subscription(), make.event(state="routed"))
+    caller, asked = with_key(), {"weir-cause": public_id("delivery", cause.pk)}
+    for data, status in ((1, 201), (2, 409)):
+        said = {"source": "billing", "event_id": "b", "event_type": "invoice.issued", "data": data}
+        assert caller.post("/api/v1/events", said, headers=asked).status_code == status
+    assert accept(refusal_id=Refusal.objects.get().pk, actor="eve", reason="two facts", as_own=True).is_done
+    assert Event.objects.latest("pk").cause_id == cause.pk

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from webhooks import store
+from webhooks.deciders import causality
 from webhooks.deciders.trace_context import Parent
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
@@ -29,7 +30,7 @@ from .publications import Said, as_of, fact_of
 from .refuse import refuse
 
 PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
-# Headers that keep, of a refused one, whom alone it is for, and when.
+# Headers that keep, of a refused one, whom alone it is for, and when; what caused it has its usual one.
 TARGET = "weir-subscriber"
 DELIVER_AT = "weir-deliver-at"
 MOST_AT_ONCE = 1_000  # events in one batch
@@ -189,6 +190,8 @@ def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) ->
     headers = {TARGET: public_id("subscriber", fact.target_id)} if fact.target_id else {}
     if fact.deliver_at:
         headers[DELIVER_AT] = fact.deliver_at.isoformat()
+    if fact.cause_id:
+        headers[causality.HEADER] = public_id("delivery", fact.cause_id)
     arrival = Arrival(
         method=PUBLISHED, headers=headers, body=fact.body, query="", remote_address="", received_at=now
     )
