@@ -3,10 +3,15 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import Exists, OuterRef
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from deliveries.deciders.delivery_query import DeliveryQuery
 from deliveries.deciders.replay_choice import Preset
+from deliveries.dispatcher import admission
+from deliveries.dispatcher.waiting_items import Share
 from deliveries.models import Delivery, Phase, Subscription
 from deliveries.selectors import never_attempted
 from tests import make
@@ -90,3 +95,19 @@ def test_somebody_must_be_named() -> None:
 
 def _operator() -> Client:
     return browser(is_superuser=True)
+
+
+def test_many_are_let_in_by_as_many_statements_as_few() -> None:
+    to, holding, asked = make.subscription(), make.seat(), []
+    for count in (3, 30):
+        for _ in range(count):
+            make.event(state="unmatched")
+        replay = started(query(to), preset=Preset.NEVER, actor=f"who sends {count}")
+        share = Share(replay.pk, to.pk, most=count, read_to=0, wave=None)
+        with CaptureQueriesContext(connection) as statements:
+            admitted = admission.admit(holding=holding, shares=[share], now=make.now())
+        assert admitted.counts == {(replay.pk, to.pk): count}
+        of_its_own = Delivery.objects.filter(event_id=OuterRef("event_id"), pk=OuterRef("delivery_id"))
+        assert replay.items.filter(Exists(of_its_own), state="admitted").count() == count
+        asked.append(len(statements))
+    assert asked[0] == asked[1]

@@ -22,12 +22,15 @@ from deliveries.models.subscription import Subscription
 from deliveries.services import replay_counts, replay_packs
 from deliveries.services.rearming import rearm, resolve_dead_letters
 from webhooks.models import Event, EventState
+from webhooks.rows import update
 
 from . import telling, waiting_items, waves
 from .owed import Arrived, Owed, insert
 from .seats import Holding, fence
 from .telling import SentAgain
 from .waiting_items import Share, Waiting
+
+_MADE = "UPDATE deliveries_replayitem AS i SET delivery_id = v.delivery_id FROM %s WHERE i.id = v.id"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,8 +177,7 @@ def _move(
         moved[each.replay_id]["admitted" if is_armed else "skipped"] += 1
         counts[each.replay_id, each.lane_id] += is_armed
     ReplayItem.objects.filter(pk__in=admitted).update(state=ItemState.ADMITTED)
-    for item, delivery in made.items():
-        ReplayItem.objects.filter(pk=item).update(delivery_id=delivery)
+    update(ReplayItem, sql=_MADE, columns=("id", "delivery"), rows=list(made.items()))
     ReplayItem.objects.filter(pk__in=skipped).update(
         state=ItemState.SKIPPED, note="no longer to be sent", settled_at=now
     )
