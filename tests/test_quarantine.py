@@ -16,6 +16,7 @@ from deliveries.dispatcher import router, seats
 from deliveries.dispatcher.routes import Routes
 from deliveries.models import Cascade, Delivery, DoubtedCause, Notice, Quarantine, Subscription
 from deliveries.services import quarantine
+from deliveries.services.retention import drop_expired
 from tests import make
 from tests.endpoints import Behaviour, Endpoint, Request, answers
 from tests.running import dispatchers, until
@@ -171,6 +172,21 @@ def test_one_that_was_released_and_cannot_be_routed_is_one_more_that_waits(
     assert waiting.get() == (8, 1)  # the other one is there still
     assert quarantine.release_cascade(trace_id=cause.event.trace_id, **SAID).moved == 1
     assert waiting.get() == (8, 0)
+
+
+def test_a_cascade_of_which_something_waits_outlives_its_first_event(holding: seats.Holding) -> None:
+    cause, events = caused(6)
+    route(holding)
+    Delivery.objects.update(state="delivered", due_at=None, settled_at=make.now())
+    later = make.now() + timedelta(days=91)
+    drop_expired(now=later)
+    cascade = Cascade.objects.get()
+    assert (cascade.root_id, cascade.quarantined, states(events[5:])) == (
+        cause.event_id, 1, ["quarantined"],
+    )  # fmt: skip
+    assert quarantine.discard_cascade(trace_id=cascade.pk, **SAID).moved == 1
+    drop_expired(now=later)
+    assert not Event.objects.exists() and not Cascade.objects.exists()
 
 
 def test_two_dispatchers_count_one_budget(settings) -> None:

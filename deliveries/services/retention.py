@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from deliveries.models import (
     Alert,
+    Cascade,
     CircuitChange,
     Delivery,
     DeliveryBody,
@@ -131,7 +132,10 @@ def _is_chosen() -> Exists:
 def _events(before: UUID) -> QuerySet[Event]:
     kept = Delivery.objects.filter(event_id=OuterRef("id"))
     chosen = ReplayItem.objects.filter(event_id=OuterRef("id"), state__in=ACTIVE)
-    return Event.objects.filter(~Exists(kept), ~Exists(chosen), id__lt=before).exclude(state__in=UNROUTED)
+    # A cascade goes with its first event, and tells of what waits in quarantine.
+    told = Cascade.objects.filter(root_id=OuterRef("id"), quarantined__gt=0)
+    events = Event.objects.filter(~Exists(kept), ~Exists(chosen), ~Exists(told), id__lt=before)
+    return events.exclude(state__in=UNROUTED)
 
 
 def _versions(before: datetime, rows: UUID) -> QuerySet[EntityVersion]:
