@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from deliveries.models import Alert, Cascade, Circuit, DepthSample, Hold, Lane, Seat
+from deliveries.models import Alert, Cascade, Circuit, DepthSample, Hold, Lane, Quarantine, Seat
 from tests import make
 from tests.alerting import look, no_rules, rule, summaries  # noqa: F401 (a fixture)
 from webhooks.ids import public_id
@@ -183,6 +184,18 @@ def test_events_in_quarantine_are_those_that_wait_there_in_all_cascades() -> Non
     look()
     assert summaries() == ["Events in quarantine of the whole hub: 6, at least 5."]
     Cascade.objects.update(quarantined=0, quarantined_at=None)
+    assert look().closed == 1
+
+
+def test_events_in_quarantine_are_those_too_that_could_not_be_routed_and_no_cascade_counts() -> None:
+    rule("held-back", measure="quarantined", threshold=2.0)
+    for trace in (None, None, uuid4()):
+        Quarantine.objects.create(
+            event=make.event(state="quarantined", routed_at=None), why="unroutable", trace_id=trace
+        )
+    look()
+    assert summaries() == ["Events in quarantine of the whole hub: 2, at least 2."]
+    Quarantine.objects.update(fate="discarded", settled_at=make.now())
     assert look().closed == 1
 
 

@@ -17,7 +17,18 @@ from django.db.models.functions import Now
 
 from deliveries.deciders.alerting import Measurement
 from deliveries.deciders.measures import Over, is_failure, share_of
-from deliveries.models import AlertRule, Cascade, Circuit, DepthSample, Hold, Lane, Seat, Subscription
+from deliveries.models import (
+    AlertRule,
+    Cascade,
+    Circuit,
+    DepthSample,
+    Hold,
+    Lane,
+    Quarantine,
+    Seat,
+    Subscription,
+)
+from deliveries.models.cascade import Fate
 from deliveries.models.rollup import EVERY
 from webhooks.ids import public_id
 from webhooks.models import Source
@@ -118,8 +129,10 @@ class Figured:
 
     @cached_property
     def quarantined(self) -> int:
-        waiting = Cascade.objects.filter(quarantined__gt=0).aggregate(events=Sum("quarantined"))
-        return waiting["events"] or 0
+        """As cascades count them, and those that no cascade counts: what could not be routed."""
+        counted = Cascade.objects.filter(quarantined__gt=0).aggregate(events=Sum("quarantined"))
+        alone = Quarantine.objects.filter(trace_id=None, fate=Fate.WAITING).count()
+        return (counted["events"] or 0) + alone
 
     @cached_property
     def silent(self) -> dict[str, datetime]:
