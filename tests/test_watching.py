@@ -46,7 +46,11 @@ def test_the_example_configuration_is_sound() -> None:
     assert told.returncode == 0, told.stdout + told.stderr
 
 
-def panels(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def queries(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of its variables and of its panels, each with who asks it."""
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["name"], variable["definition"].removeprefix("query_result(").removesuffix(")")
     for panel in board["panels"]:
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]
@@ -116,9 +120,9 @@ def test_no_query_of_a_dashboard_is_empty_on_a_hub_at_work(
         prometheus.until('sum(weir_deliveries_total{outcome="delivered_first"})', 4)
         prometheus.until("sum(weir_replay_attempts_total)", 2)
         empty = [
-            (name, title, expression)
+            (name, who, expression)
             for name, board in boards().items()
-            for title, expression in panels(board)
+            for who, expression in queries(board)
             if not any(is_shown(prometheus, expression, lane) for lane in (hub.lane, hub.parked))
         ]
         assert empty == []
@@ -133,7 +137,11 @@ def test_no_query_of_a_dashboard_is_empty_on_a_hub_at_work(
 
 def is_shown(prometheus: Prometheus, expression: str, lane: Subscription) -> bool:
     """Whether anything of it is a number."""
-    asked = expression.replace("$__rate_interval", "1m").replace(
-        "$subscription", public_id("subscription", lane.pk)
-    )
+    asked = expression
+    for variable, value in {
+        "$__rate_interval": "1m",
+        "$__interval": "1m",
+        "$subscription": public_id("subscription", lane.pk),
+    }.items():
+        asked = asked.replace(variable, value)
     return any(math.isfinite(float(each["value"][1])) for each in prometheus.query(asked))
