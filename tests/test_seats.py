@@ -84,6 +84,13 @@ def test_the_steward_queues_a_dispatcher_only_while_a_seat_is_empty(queued) -> N
     assert queued() == 1
 
 
+def test_the_steward_queues_a_dispatcher_for_each_empty_seat_at_once(queued, settings) -> None:
+    settings.HUB_SEATS = 3
+    make.seat()
+    seats.steward()
+    assert queued() == 2
+
+
 def test_the_steward_rests_while_the_seats_are_taken(queued) -> None:
     make.seat()
     seats.steward()

@@ -98,11 +98,13 @@ class Book:
             self._plan((page.looks_for_item_at, page.subscription_id))
         return not wait
 
-    def shed(self, count: int) -> None:
-        """Marks this many more lanes as leaving, those with the least in hand first."""
+    def shed(self, count: int) -> list[UUID]:
+        """Marks this many more lanes as leaving, those with the least in hand first; returns them."""
         staying = [page for page in self.lanes.values() if not page.is_leaving]
-        for page in sorted(staying, key=lambda page: len(page.in_hand))[:count]:
+        shed = sorted(staying, key=lambda page: len(page.in_hand))[:count]
+        for page in shed:
             page.is_leaving = True
+        return [page.subscription_id for page in shed]
 
     def idle(self, at: float, clock: float) -> list[UUID]:
         """Lanes that have had nothing in hand for a while, and those that may send nothing for a while."""

@@ -122,10 +122,12 @@ def live_seats() -> int:
 
 
 def steward() -> None:
-    """One look of a cluster's main process: frees dead seats and queues a dispatcher where one is missing."""
+    """One look of a cluster's main process: frees dead seats and queues a dispatcher for each that is missing."""
     reap()
-    if _working().count() < settings.HUB_SEATS and not OrmQ.objects.filter(lock__lte=Now()).exists():
-        queue_dispatcher()
+    missing = settings.HUB_SEATS - _working().count()
+    if missing > 0 and not OrmQ.objects.filter(lock__lte=Now()).exists():
+        for _ in range(missing):
+            queue_dispatcher()
 
 
 def queue_dispatcher() -> None:

@@ -193,7 +193,8 @@ class Desk:
             return
         room = lanes.quota(wish.now) - self.book.staying()
         if room < 0:
-            self.book.shed(-room)
+            # Its next owner need wait for what is in flight alone, and not for what waits here for a sender.
+            out.recalled += self.book.shed(-room)
         taken = lanes.take(holding=self.holding, now=wish.now, most=room, known=list(self.book.lanes))
         for lane in taken:
             page = self.book.open(lane.subscription_id, lane.subscriber_id, lane.pace, time.monotonic())
