@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+import orjson
 import structlog
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError
@@ -27,7 +28,7 @@ Fields = MutableMapping[str, Any]
 _SERVICE_UNAVAILABLE = 503
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+_encode_anything = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class Line(logging.Formatter):
@@ -132,6 +133,13 @@ class _Stderr:
             sys.stderr.flush()
 
     debug = info = warning = error = critical = log = msg
+
+
+def _encode(fields: Fields) -> str:
+    try:
+        return orjson.dumps(fields, default=str).decode()
+    except TypeError:  # half a character, or an integer of more than 64 bits
+        return _encode_anything(fields)
 
 
 def _iso(at: float) -> str:

@@ -1,4 +1,4 @@
-"""When another dispatcher sits down, whoever holds all lanes lets half of them go, without waiting to send their backlog."""
+"""When another dispatcher sits down, whoever holds all lanes lets half of them go, and sends nothing more for these."""
 
 import pytest
 

@@ -228,7 +228,7 @@ class TestTheLife:
                 until(lambda: is_settled() and Delivery.objects.count() == 2)
         text = capfd.readouterr()
         shown = text.out + text.err
-        assert '"message": "refused"' in shown and '"body": "' in shown and "Faro" in shown
+        assert '"message":"refused"' in shown and '"body":"' in shown and "Faro" in shown
         secrets += [key, made.secret]
         assert [each for each in secrets if each in shown] == []
 

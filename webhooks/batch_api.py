@@ -91,7 +91,7 @@ class EventBatchDoor(Door[Event]):
         if reading.problems:
             raise _refusal(reading.problems | publish.problems_of(readable, catalogue))
         try:
-            verdicts = publish.publish_many(batch=said, catalogue=catalogue, **origin_of(request))
+            verdicts = publish.publish_many(batch=said, catalogue=catalogue, origin=origin_of(request))
         except publish.BatchInvalid as invalid:
             raise _refusal(invalid.problems) from None
         answer = _answer(said, verdicts)

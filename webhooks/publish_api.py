@@ -6,7 +6,7 @@ then it is stored, and that is the answer. Whatever else there is to say is said
 """
 
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -25,7 +25,7 @@ from webhooks import store
 from webhooks.authentication import plain_key
 from webhooks.deciders import plain_publication
 from webhooks.deciders.causality import claim_of
-from webhooks.deciders.trace_context import Parent, parent_of
+from webhooks.deciders.trace_context import parent_of
 from webhooks.deprecation import deprecation
 from webhooks.ids import public_id
 from webhooks.models import ApiKey, Event
@@ -34,15 +34,7 @@ from webhooks.rest.bodies import read_json
 from webhooks.serializers import Publication, Published
 from webhooks.services import event_types, known_publishers, publish, scheduled
 from webhooks.services.event_types import Catalogue
-from webhooks.services.publications import Said, said_plainly
-
-
-class Origin(TypedDict):
-    """What a request says it follows from."""
-
-    cause_id: UUID | None
-    sender: Parent | None
-    tracestate: str
+from webhooks.services.publications import Origin, Said, said_plainly
 
 
 class PublishDoor(Door[Event]):
@@ -62,7 +54,7 @@ class PublishDoor(Door[Event]):
         """Publish an event. 201 when stored, 200 when it was already, 409 when its id means something else."""
         said = Said(**{"event_id": self.made_id.hex, **self.read(Publication).validated_data})
         catalogue = event_types.look_up([said.event_type])
-        verdict = publish.publish(said, catalogue=catalogue, **origin_of(request))
+        verdict = publish.publish(said, catalogue=catalogue, origin=origin_of(request))
         known_publishers.remember(self.key, said.source)
         if isinstance(verdict, store.Conflict):
             name = public_id("event", verdict.event_id)
@@ -105,7 +97,7 @@ class PublishDoor(Door[Event]):
         if said is None or catalogue is None:
             return None
         origin = origin_of(request)
-        verdict = publish.publish_known(said, api_key_digest=key.digest, catalogue=catalogue, **origin)
+        verdict = publish.publish_known(said, api_key_digest=key.digest, catalogue=catalogue, origin=origin)
         if verdict is None:
             known_publishers.forget(key)
             return None
@@ -131,7 +123,7 @@ class PublishDoor(Door[Event]):
 def origin_of(request: HttpRequest | Request) -> Origin:
     headers = {name: request.META[key] for name, key in _ORIGIN.items() if key in request.META}
     claim = claim_of(headers)
-    return {"cause_id": claim.cause_id, "sender": parent_of(headers), "tracestate": claim.tracestate}
+    return Origin(cause_id=claim.cause_id, sender=parent_of(headers), tracestate=claim.tracestate)
 
 
 _ORIGIN = {

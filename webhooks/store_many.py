@@ -79,8 +79,11 @@ def _insert(made: Sequence[_Made]) -> set[UUID]:
     # In one order everywhere, so that two who share ids never wait for each other in a ring.
     ordered = sorted(made, key=lambda each: (each.fact.source_id.bytes, each.fact.key_digest))
     told = rows.insert(EventKey, _KEY, [_key(each) for each in ordered], ignore=True, returning=("event_id",))
-    new = {UUID(event_id) for (event_id,) in told}
-    fresh = [each for each in made if each.event_id in new]
+    if len(told) == len(made):
+        new, fresh = {each.event_id for each in made}, made
+    else:
+        new = {UUID(event_id) for (event_id,) in told}
+        fresh = [each for each in made if each.event_id in new]
     rows.insert(Event, _EVENT, [_event(each) for each in fresh])
     rows.insert(EventBody, _BODY, [_body(each) for each in fresh])
     names = [(each.event_id, *pair) for each in fresh for pair in each.fact.business_keys]

@@ -80,14 +80,17 @@ def parse_json(body: bytes) -> Any:
 def render_json(value: object) -> bytes:
     """Compact UTF-8. Raises ExpressionFailed for what JSON or UTF-8 cannot hold."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode("utf-8")
+        return _COMPACT(value).encode("utf-8")
     except UnicodeEncodeError:
         raise ExpressionFailed("The result has half a character in it, which UTF-8 cannot hold.") from None
     except (ValueError, RecursionError):
         raise ExpressionFailed("The result has a number or a depth that JSON cannot hold.") from None
     except TypeError:
         raise ExpressionFailed("The result is not a JSON value.") from None
+
+
+# Made once: json.dumps would make it for each value.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class _Interpreter(TreeInterpreter):

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from webhooks.deciders.business_keys import business_keys_of
 from webhooks.deciders.expressions import ExpressionFailed, render_json
 from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
 from webhooks.deciders.plain_publication import Plain
+from webhooks.deciders.trace_context import Parent
 from webhooks.models import KeyKind, Source, Subscriber
 
 from . import event_types
@@ -43,6 +44,17 @@ class Said:
     deliver_at: datetime | None = None
 
 
+class Origin(NamedTuple):
+    """What it says it follows from: a delivery, the span it was sent from, and the entries of other vendors."""
+
+    cause_id: UUID | None = None
+    sender: Parent | None = None
+    tracestate: str = ""
+
+
+NOWHERE = Origin()
+
+
 def said_plainly(plain: Plain, source: Source, event_id: str) -> Said:
     return Said(
         source=source,
@@ -54,7 +66,7 @@ def said_plainly(plain: Plain, source: Source, event_id: str) -> Said:
     )
 
 
-def fact_of(said: Said, now: datetime, cause_id: UUID | None, catalogue: Catalogue) -> store.Fact:
+def fact_of(said: Said, now: datetime, origin: Origin, catalogue: Catalogue) -> store.Fact:
     _check("event_id", "event id", said.event_id, MAX_ID)
     _check("event_type", "event type", said.event_type, MAX_TYPE)
     subject = _subject(said.entity, said.entity_version)
@@ -76,7 +88,9 @@ def fact_of(said: Said, now: datetime, cause_id: UUID | None, catalogue: Catalog
         content_type=_CONTENT_TYPE,
         headers=[],
         verified_by=VERIFIED_BY,
-        cause_id=cause_id,
+        cause_id=origin.cause_id,
+        sender=origin.sender,
+        tracestate=origin.tracestate,
         business_keys=business_keys_of(said.source.business_keys, body),
         target_id=said.target.pk if said.target else None,
         deliver_at=later,
@@ -134,7 +148,10 @@ def _digest(said: Said, subject: Mapping[str, Any]) -> bytes:
         "deliver_at": said.deliver_at and said.deliver_at.isoformat(),
     }
     more: Iterable[Any] = (each for each in (dict(subject), terms) if any(each.values()))
-    return hashlib.sha256(json.dumps([said.event_type, said.data, *more], sort_keys=True).encode()).digest()
+    return hashlib.sha256(_IN_ORDER([said.event_type, said.data, *more]).encode()).digest()
+
+
+_IN_ORDER = json.JSONEncoder(sort_keys=True).encode  # made once: json.dumps would make it for each
 
 
 def _check(field: str, what: str, text: str, limit: int) -> None:

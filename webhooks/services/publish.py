@@ -8,16 +8,13 @@ a lane that wants the latest only it makes nothing older obsolete before it exis
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from webhooks import store
 from webhooks.deciders import causality
-from webhooks.deciders.trace_context import Parent
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
 from webhooks.models import Source
@@ -26,7 +23,7 @@ from webhooks.store_many import SourcesChanged, store_many
 from . import event_types
 from .event_types import Catalogue
 from .own_events import check_not_own
-from .publications import Said, as_of, fact_of
+from .publications import NOWHERE, Origin, Said, as_of, fact_of
 from .refuse import refuse
 
 PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
@@ -48,23 +45,15 @@ class BatchInvalid(Exception):  # noqa: N818  # it names what happened
         self.problems = problems
 
 
-def publish(
-    said: Said,
-    *,
-    cause_id: UUID | None = None,
-    sender: Parent | None = None,
-    tracestate: str = "",
-    catalogue: Catalogue | None = None,
-) -> Verdict:
-    """Raises ValidationError, by field, when this cannot be an event. `cause_id` names the delivery that caused it.
+def publish(said: Said, *, origin: Origin = NOWHERE, catalogue: Catalogue | None = None) -> Verdict:
+    """Raises ValidationError, by field, when this cannot be an event.
 
-    `sender` is the span it was sent from, `tracestate` are the entries of other vendors that it came with.
     The catalogue is looked into where it is not given.
     """
     now, source = timezone.now(), said.source
     if catalogue is None:
         catalogue = event_types.look_up([said.event_type])
-    fact = replace(fact_of(said, now, cause_id, catalogue), sender=sender, tracestate=tracestate)
+    fact = fact_of(said, now, origin, catalogue)
     while True:
         _check_enabled(source)
         verdict = store.store(fact)
@@ -77,13 +66,7 @@ def publish(
 
 
 def publish_known(
-    said: Said,
-    *,
-    api_key_digest: str,
-    catalogue: Catalogue,
-    cause_id: UUID | None = None,
-    sender: Parent | None = None,
-    tracestate: str = "",
+    said: Said, *, api_key_digest: str, catalogue: Catalogue, origin: Origin = NOWHERE
 ) -> store.Stored | None:
     """By copies in memory of the key, the source and the type: stored, if all of them hold as it is.
 
@@ -91,23 +74,18 @@ def publish_known(
     is raised may be by an old copy, too.
     """
     _check_enabled(said.source)
-    fact = fact_of(said, timezone.now(), cause_id, catalogue)
+    fact = fact_of(said, timezone.now(), origin, catalogue)
     known = catalogue.get(said.event_type)
     proof = store.Proof(
         api_key_digest=api_key_digest,
         type_state=known.state if known else None,
         type_changed_at=known.changed_at if known else None,
     )
-    return store.store_proved(replace(fact, sender=sender, tracestate=tracestate), proof)
+    return store.store_proved(fact, proof)
 
 
 def publish_many(
-    *,
-    batch: Sequence[Said],
-    cause_id: UUID | None = None,
-    sender: Parent | None = None,
-    tracestate: str = "",
-    catalogue: Catalogue | None = None,
+    *, batch: Sequence[Said], origin: Origin = NOWHERE, catalogue: Catalogue | None = None
 ) -> list[Verdict]:
     """All or none, in their order, in one transaction; one verdict each. Raises BatchInvalid.
 
@@ -116,10 +94,7 @@ def publish_many(
     now = timezone.now()
     if catalogue is None:
         catalogue = event_types.look_up({said.event_type for said in batch})
-    facts = [
-        replace(fact, sender=sender, tracestate=tracestate)
-        for fact in _facts(batch, now, cause_id, catalogue)
-    ]
+    facts = _facts(batch, now, origin, catalogue)
     for _ in range(_TRIES):
         try:
             verdicts = store_many(facts)
@@ -135,27 +110,25 @@ def publish_many(
 
 def problems_of(batch: Mapping[int, Said], catalogue: Catalogue) -> dict[int, Problems]:
     """Why some of these cannot be events, by place: for a batch that is refused already, so that all is told."""
-    return _sorted_out(batch, timezone.now(), None, catalogue)[1]
+    return _sorted_out(batch, timezone.now(), NOWHERE, catalogue)[1]
 
 
-def _facts(
-    batch: Sequence[Said], now: datetime, cause_id: UUID | None, catalogue: Catalogue
-) -> list[store.Fact]:
-    facts, problems = _sorted_out(dict(enumerate(batch)), now, cause_id, catalogue)
+def _facts(batch: Sequence[Said], now: datetime, origin: Origin, catalogue: Catalogue) -> list[store.Fact]:
+    facts, problems = _sorted_out(dict(enumerate(batch)), now, origin, catalogue)
     if problems:
         raise BatchInvalid(problems)
     return facts
 
 
 def _sorted_out(
-    batch: Mapping[int, Said], now: datetime, cause_id: UUID | None, catalogue: Catalogue
+    batch: Mapping[int, Said], now: datetime, origin: Origin, catalogue: Catalogue
 ) -> tuple[list[store.Fact], dict[int, Problems]]:
     facts: list[store.Fact] = []
     problems: dict[int, Problems] = {}
     for place, said in batch.items():
         try:
             _check_enabled(said.source)
-            facts.append(fact_of(said, now, cause_id, catalogue))
+            facts.append(fact_of(said, now, origin, catalogue))
         except ValidationError as error:
             problems[place] = error.message_dict
     return facts, problems
