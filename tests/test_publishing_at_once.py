@@ -2,6 +2,7 @@
 stored by what no longer holds: a key, a source or a type that anybody changed counts from the very next request."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -17,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 from pytest_django import Settings
 from rest_framework import serializers
 
@@ -133,6 +135,36 @@ def test_it_is_answered_to_the_last_header_as_the_long_way(caller: Caller, long_
 
 def _headers(answer: Any) -> dict[str, str]:
     return {name: text for name, text in answer.headers.items() if name != "RateLimit"}
+
+
+def test_it_is_counted_as_by_the_long_way(caller: Caller, long_way: list[str]) -> None:
+    caller.post(HOME, body("warm"))
+    before = counted()
+    caller.post(HOME, body("e1"))
+    at_once = counted() - before
+    assert long_way == []
+    known_publishers._keys.clear()
+    before = counted()
+    caller.post(HOME, body("e2"))
+    assert long_way == ["POST"]
+    assert at_once == counted() - before
+    name = "django_http_responses_total_by_status_view_method_total"
+    assert at_once[name, (("method", "POST"), ("status", "201"), ("view", "event-list"))] == 1
+
+
+def counted() -> Counter[tuple[str, tuple[tuple[str, str], ...]]]:
+    """All that django-prometheus counts of requests: of how long they took, how many; of templates nothing."""
+    samples = (sample for family in REGISTRY.collect() for sample in family.samples)
+    return Counter(
+        {
+            (each.name, tuple(sorted(each.labels.items()))): int(each.value)
+            for each in samples
+            if each.name.startswith("django_http_")
+            and not each.name.endswith("_created")
+            and "templatename" not in each.name
+            and not ("latency" in each.name and not each.name.endswith("_count"))
+        }
+    )
 
 
 def test_it_is_stored_as_by_the_long_way(caller: Caller, long_way: list[str]) -> None:

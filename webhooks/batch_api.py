@@ -14,7 +14,7 @@ from webhooks.deciders import plain_publication
 from webhooks.deprecation import deprecation
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
-from webhooks.publish_api import origin_of
+from webhooks.publish_at_once import origin_of
 from webhooks.rest import Door, Strict
 from webhooks.serializers import Publication
 from webhooks.services import event_types, publish, scheduled
