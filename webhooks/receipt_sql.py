@@ -6,7 +6,7 @@ sources in memory without ever acting on an old one; and, of a publication, whet
 opens at this moment, and whether its event type is as it was, so that these may be kept in memory, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -24,6 +24,7 @@ from django.db import (
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
+from webhooks import rows
 from webhooks.models import (
     ApiKey,
     BusinessKey,
@@ -159,6 +160,47 @@ def _stored(*, is_proved: bool) -> str:
         f"stored AS ({_insert_into(Event, EVENT_COLUMNS, 'FROM claimed')} RETURNING id), "
         f"content AS ({_insert_into(EventBody, BODY_COLUMNS, 'FROM stored')})"
     )
+
+
+# Of one among many: all that a receipt tells, but what is compared, which was done before.
+GIVEN = rows.Columns(
+    {name: field for name, field in PARAMETERS.items() if name not in {"window_start", "source_revision"}},
+    utf8={"body"},  # it was written here
+)
+_OF_ROW = {name: f"v.{name}" for name in GIVEN.names}
+_CLAIM_MANY = (
+    # In one order everywhere, so that two who share ids never wait for each other in a ring; of one id, the first.
+    f"{_insert_into(EventKey, KEY_COLUMNS, 'FROM %s WHERE true').format_map(_OF_ROW)} "
+    "ORDER BY v.source_id, v.key_digest, v.event_id ON CONFLICT DO NOTHING "
+)
+_KEEP_MANY = tuple(
+    _insert_into(model, columns, "FROM %s WHERE true").format_map(_OF_ROW)
+    for model, columns in ((Event, EVENT_COLUMNS), (EventBody, BODY_COLUMNS))
+)
+_STORE_MANY = (
+    "WITH given AS MATERIALIZED (SELECT * FROM %s), "  # noqa: S608
+    f"claimed AS ({_CLAIM_MANY.replace('%s', 'given AS v')} RETURNING event_id), "
+    "free AS (SELECT given.* FROM given JOIN claimed USING (event_id) ORDER BY event_id), "
+    + ", ".join(
+        f"kept{number} AS ({sql.replace('%s', 'free AS v')})" for number, sql in enumerate(_KEEP_MANY, 1)
+    )
+    + " SELECT CAST(event_id AS text) FROM claimed"
+)
+
+
+def insert_many(given: Sequence[rows.Row]) -> Collection[str]:
+    """Of many, each with a value for each of GIVEN, those whose id was free exist now. Returns their event ids.
+
+    In the caller's transaction; on PostgreSQL in one statement.
+    """
+    if connection.vendor == "postgresql":
+        return [event_id for (event_id,) in rows.run(_STORE_MANY, GIVEN, given)]
+    claimed = {event_id for (event_id,) in rows.run(f"{_CLAIM_MANY} RETURNING event_id", GIVEN, given)}
+    place = GIVEN.names.index("event_id")
+    free = [row for row in given if row[place].hex in claimed]
+    for sql in _KEEP_MANY:
+        rows.run(sql, GIVEN, free)
+    return claimed
 
 
 _NAMED = _insert_into(BusinessKey, NAME_COLUMNS)

@@ -13,22 +13,13 @@ from django.db import transaction
 
 from webhooks import rows, wake
 from webhooks.ids import trace_id, uuid7
-from webhooks.models import BusinessKey, Event, EventBody, EventKey, EventState, KeyKind, Source
+from webhooks.models import BusinessKey, EventKey, KeyKind, Source
+from webhooks.receipt_sql import insert_many
 from webhooks.store import Conflict, Duplicate, Fact, Stored, tell_stored
 
 Settled = Stored | Duplicate | Conflict
 _Id = tuple[UUID, bytes]  # a source, and the digest of a sender's id
 
-_KEY = (
-    "id", "source", "kind", "digest", "event_id", "body_digest", "first_seen_at", "last_seen_at", "duplicates",
-    "conflicts",
-)  # fmt: skip
-_EVENT = (
-    "id", "source", "external_id", "event_type", "state", "received_at", "routed_at", "occurred_at", "size",
-    "verified_by", "operation_id", "entity", "entity_version", "trace_id", "cause_id", "depth", "target",
-    "deliver_at",
-)  # fmt: skip
-_BODY = ("event", "body", "content_type", "headers", "tracestate")
 _COUNT = """
 UPDATE webhooks_eventkey AS k SET duplicates = k.duplicates + v.duplicates, conflicts = k.conflicts + v.conflicts,
     last_seen_at = CASE WHEN v.last_seen_at > k.last_seen_at THEN v.last_seen_at ELSE k.last_seen_at END
@@ -76,22 +67,14 @@ def _check_sources(facts: Iterable[Fact]) -> None:
 
 def _insert(made: Sequence[_Made]) -> set[UUID]:
     """The ids of those events that exist now."""
-    # In one order everywhere, so that two who share ids never wait for each other in a ring.
-    ordered = sorted(made, key=lambda each: (each.fact.source_id.bytes, each.fact.key_digest))
-    told = rows.insert(EventKey, _KEY, [_key(each) for each in ordered], ignore=True, returning=("event_id",))
-    if len(told) == len(made):
-        new, fresh = {each.event_id for each in made}, made
-    else:
-        new = {UUID(event_id) for (event_id,) in told}
-        fresh = [each for each in made if each.event_id in new]
-    rows.insert(Event, _EVENT, [_event(each) for each in fresh])
-    rows.insert(EventBody, _BODY, [_body(each) for each in fresh])
+    free = {UUID(each) for each in insert_many([_row(each) for each in made])}
+    fresh = [each for each in made if each.event_id in free]
     names = [(each.event_id, *pair) for each in fresh for pair in each.fact.business_keys]
     rows.insert(BusinessKey, ("event", "name", "value"), names)
     if fresh:
         transaction.on_commit(partial(wake.ring, wake.EVENTS))
         transaction.on_commit(partial(_tell, fresh))
-    return new
+    return free
 
 
 def _tell(fresh: Iterable[_Made]) -> None:
@@ -99,31 +82,15 @@ def _tell(fresh: Iterable[_Made]) -> None:
         tell_stored(each.fact, each.event_id, each.trace_id)
 
 
-def _key(made: _Made) -> rows.Row:
-    fact, at = made.fact, made.fact.received_at
-    return (
-        uuid7(), fact.source_id, KeyKind.ID.value, fact.key_digest, made.event_id, fact.body_digest, at, at, 0, 0,
-    )  # fmt: skip
-
-
-def _event(made: _Made) -> rows.Row:
+def _row(made: _Made) -> rows.Row:
+    """In the order of `receipt_sql.GIVEN`."""
     fact = made.fact
-    state = EventState.RECEIVED if fact.deliver_at is None else EventState.SCHEDULED
     return (
-        made.event_id, fact.source_id, fact.external_id, fact.event_type, state.value, fact.received_at, None,
-        fact.occurred_at, len(fact.body), fact.verified_by, "", fact.entity, fact.entity_version, made.trace_id,
-        fact.cause_id, 0, fact.target_id, fact.deliver_at,
+        uuid7(), made.event_id, made.trace_id, fact.source_id, fact.kind, fact.key_digest, fact.external_id,
+        fact.event_type, fact.occurred_at, fact.received_at, fact.body, fact.body_digest, fact.content_type,
+        fact.headers, fact.tracestate, fact.verified_by, fact.operation_id, fact.entity, fact.entity_version,
+        fact.cause_id, fact.target_id, fact.deliver_at,
     )  # fmt: skip
-
-
-def _body(made: _Made) -> rows.Row:
-    return (
-        made.event_id,
-        made.fact.body,
-        made.fact.content_type,
-        list(made.fact.headers),
-        made.fact.tracestate,
-    )
 
 
 def _seen_before(repeated: Sequence[_Made]) -> dict[UUID, Settled]:
