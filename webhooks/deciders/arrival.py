@@ -1,6 +1,7 @@
 """A request as it came in, and its body read as JSON or as a form. It judges nothing and never raises."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs
 
 _MOST_FIELDS = 1_000  # of a form; an honest one has dozens
 # Numbers stay the text they were sent as: exact for ids, and safe with 5,000 digits.
+_JSON = re.compile(r"(application|text)/([^;]*\+)?json\s*(;|\Z)", re.IGNORECASE)
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None)
 
 
@@ -31,6 +33,25 @@ class Arrival:
             return _DECODER.decode(self.body.decode(json.detect_encoding(self.body)))
         except (ValueError, RecursionError):
             return None
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether its end was lost on the way, as far as that can be told: it came without a length, and is half JSON.
+
+        When a sender hangs up in the middle of a chunked body, the server hands over what came as if it were all.
+        """
+        headers = self.headers
+        if headers.get("content-length") or not (self.body or "transfer-encoding" in headers):
+            return False
+        if not (self.body[:1] == b"{" or _JSON.match(headers.get("content-type", ""))):
+            return False
+        try:
+            _DECODER.raw_decode(self.body.decode(json.detect_encoding(self.body)).lstrip())
+        except ValueError:
+            return True
+        except RecursionError:
+            pass  # too deep to look for its end
+        return False
 
     @cached_property
     def form(self) -> Mapping[str, list[str]]:

@@ -106,6 +106,11 @@ class Scheme:
         return self.kind not in (Kind.NONE, Kind.SNS, Kind.PAYPAL)
 
     @property
+    def covers_body(self) -> bool:
+        """Whether a body that lost its end does not verify, be it for the signature or for what is read in it."""
+        return self.kind not in (Kind.NONE, Kind.TOKEN)
+
+    @property
     def guards_id(self) -> bool:
         """Whether what is signed holds the id, so that nobody can send a genuine body under another."""
         first = next(iter(self.id_sources), "")
