@@ -51,6 +51,12 @@ def test_a_payload_is_shown_to_whom_it_may_be_and_each_opening_is_recorded() -> 
     assert AuditEntry.objects.count() == 1
 
 
+def test_half_a_character_in_a_body_stays_the_escape_that_it_came_as(chief: Client) -> None:
+    answer = chief.get(page(make.event(b'{"n":"\\ud800"}')))
+    assert answer.status_code == 200
+    assert "&quot;\\ud800&quot;" in answer.content.decode()
+
+
 def test_a_body_that_is_a_script_is_text_and_one_of_bytes_is_a_hash(chief: Client) -> None:
     event = make.event(b'{"name": "<script>alert(2)</script>"}')
     assert "<script>alert(2)" not in chief.get(page(event)).content.decode()
