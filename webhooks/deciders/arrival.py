@@ -15,6 +15,15 @@ _JSON = re.compile(r"(application|text)/([^;]*\+)?json\s*(;|\Z)", re.IGNORECASE)
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None)
 
 
+class _Doubled(Exception):  # noqa: N818  # it names what was found
+    """An object names a field twice."""
+
+
+def _refuse_doubled(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise _Doubled
+
+
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
     """The names of its headers are in lower case."""
@@ -33,6 +42,17 @@ class Arrival:
             return _DECODER.decode(self.body.decode(json.detect_encoding(self.body)))
         except (ValueError, RecursionError):
             return None
+
+    @cached_property
+    def is_ambiguous(self) -> bool:
+        """Whether an object in its JSON names a field twice: one reader takes the first of them, another the last."""
+        try:
+            json.loads(self.body, parse_int=str, parse_float=str, object_pairs_hook=_refuse_doubled)
+        except _Doubled:
+            return True
+        except (ValueError, RecursionError):
+            pass  # no JSON that anybody reads
+        return False
 
     @property
     def is_torn(self) -> bool:

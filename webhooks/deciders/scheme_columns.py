@@ -111,6 +111,11 @@ class Scheme:
         return self.kind not in (Kind.NONE, Kind.TOKEN)
 
     @property
+    def signs_fields(self) -> bool:
+        """Whether it signs what fields of the body say, and not the body."""
+        return self.kind in (Kind.ADYEN, Kind.SNS) or "{body}" not in self.signed
+
+    @property
     def guards_id(self) -> bool:
         """Whether what is signed holds the id, so that nobody can send a genuine body under another."""
         first = next(iter(self.id_sources), "")
