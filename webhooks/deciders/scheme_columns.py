@@ -81,6 +81,7 @@ class Scheme:
     batch: tuple[str, ...] = ()  # paths of lists, each item of which is an event; from the outside in
     batch_type: str = ""  # only bodies whose content type begins so are batches
     volatile: tuple[str, ...] = ()  # paths in the body that change with every try of one event
+    may_rename: bool = False  # the vendor does not promise that one fact keeps one id: its likes are shown
     attempt_source: str = ""  # the sender's own count
 
     # How to answer.
