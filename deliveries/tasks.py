@@ -14,7 +14,15 @@ from django_q.tasks import async_task
 
 from deliveries.dispatcher import seats, stopping
 from deliveries.dispatcher.loop import Dispatcher
-from deliveries.services import alert_outbox, alerting, bulk_discards, proving, replay_packs, retention
+from deliveries.services import (
+    alert_outbox,
+    alerting,
+    bulk_discards,
+    proving,
+    replay_packs,
+    retention,
+    sender_news,
+)
 from deliveries.services.endurance import contain_failing
 from deliveries.services.issues import end_ignoring
 from webhooks import spans
@@ -27,6 +35,7 @@ SCHEDULES = (
     ("weir: dispatch", "deliveries.tasks.dispatch", 1),
     ("weir: contain", "deliveries.tasks.contain", 1),
     ("weir: prove", "deliveries.tasks.prove", 1),
+    ("weir: confirm", "deliveries.tasks.confirm", 1),
     ("weir: discard", "deliveries.tasks.discard", 1),
     ("weir: unpack", "deliveries.tasks.unpack", 1),
     ("weir: watch", "deliveries.tasks.watch", 1),
@@ -94,6 +103,14 @@ def prove() -> None:
         proving.prove_waiting(now=datetime.now(UTC))
     except Error as error:
         log.warning("The proving of endpoints was cut short: %s", str(error).strip())
+
+
+def confirm() -> None:
+    """Opens what senders asked to have opened, and tells people of it."""
+    try:
+        sender_news.tell_of_handshakes(now=datetime.now(UTC))
+    except Error as error:
+        log.warning("The confirming of subscriptions was cut short: %s", str(error).strip())
 
 
 def discard() -> None:

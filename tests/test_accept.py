@@ -1,5 +1,6 @@
 """A refused request is taken after all: as at the door, by today's secrets, once, and with a record of who did it."""
 
+import base64
 import hmac
 import json
 import re
@@ -199,6 +200,26 @@ class TestConflicts:
             take(refusal.pk, as_own=True, reason="they reuse ids")
         assert Event.objects.count() == 2
         assert not Refusal.objects.filter(accepted_at=None).exists()
+
+
+def test_an_address_of_any_length_is_judged_again_whole_where_it_is_signed() -> None:
+    address = "https://hub.example/in/square"
+    square = create_source(
+        name="Square",
+        slug="square",
+        scheme="square",
+        secret="old",
+        options={"public_url": address},
+        actor="test",
+    )
+    query, body = f"a={'b' * 2_500}", b'{"event_id":"e1","type":"t"}'
+    signature = hmac.digest(b"new", f"{address}?{query}".encode() + body, "sha256")
+    headers = {"x-square-hmacsha256-signature": base64.b64encode(signature).decode()}
+    answer = Client().post(f"/in/square?{query}", body, content_type="application/json", headers=headers)
+    assert (answer.status_code, latest().query) == (401, query[:2_000])
+    add_secret(source_id=square.pk, secret="new", actor="test")
+    assert take().is_done
+    assert Event.objects.get().external_id == "e1"
 
 
 def test_a_conflict_that_was_published_over_the_api_is_taken_without_a_signature(shop: Source) -> None:

@@ -67,6 +67,17 @@ def test_each_item_becomes_an_event_in_the_sender_s_own_shape(shop: None) -> Non
     ]
 
 
+def test_half_a_character_in_one_item_keeps_none_of_them_together(shop: None) -> None:
+    answer = hubspot(
+        b'[{"eventId":1,"subscriptionType":"t","v":"Jos\\u00e9\\ud800"},{"eventId":2,"subscriptionType":"u"}]'
+    )
+    assert answer.status_code == 202
+    assert list(Event.objects.order_by("id").values_list("event_type", flat=True)) == ["t", "u"]
+    assert bytes(EventBody.objects.earliest("event_id").body) == (
+        b'[{"eventId":1,"subscriptionType":"t","v":"Jos\\u00e9\\ud800"}]'
+    )
+
+
 def test_a_single_item_keeps_its_bytes(shop: None) -> None:
     body = b'[ {"eventId" : 1, "subscriptionType":"t"} ]\r\n'
     assert hubspot(body).status_code == 202

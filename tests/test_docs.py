@@ -56,6 +56,13 @@ def test_the_list_of_senders_is_the_table_of_schemes() -> None:
     assert listed == [(row.slug, row.label) for row in SCHEMES.values()]
 
 
+def test_the_readme_names_every_provider() -> None:
+    told = (ROOT / "README.md").read_text().partition("\n## Who may send\n")[2].partition("\n## ")[0]
+    names = [re.split(r",? \(|, ", row.label)[0] for row in SCHEMES.values() if row.docs_url]
+    assert len(names) > 30
+    assert [name for name in names if not re.search(rf"\b{name}\b", told)] == []
+
+
 @pytest.mark.django_db
 def test_the_table_of_metrics_names_every_one_and_no_other() -> None:
     rows = re.findall(r"^\| `weir_[^|]+\|", (ROOT / "docs/watching.md").read_text(), re.MULTILINE)

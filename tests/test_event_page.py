@@ -51,6 +51,12 @@ def test_a_payload_is_shown_to_whom_it_may_be_and_each_opening_is_recorded() -> 
     assert AuditEntry.objects.count() == 1
 
 
+def test_half_a_character_in_a_body_stays_the_escape_that_it_came_as(chief: Client) -> None:
+    answer = chief.get(page(make.event(b'{"n":"\\ud800"}')))
+    assert answer.status_code == 200
+    assert "&quot;\\ud800&quot;" in answer.content.decode()
+
+
 def test_a_body_that_is_a_script_is_text_and_one_of_bytes_is_a_hash(chief: Client) -> None:
     event = make.event(b'{"name": "<script>alert(2)</script>"}')
     assert "<script>alert(2)" not in chief.get(page(event)).content.decode()
@@ -110,6 +116,28 @@ def test_a_body_that_came_before_under_another_id_is_pointed_out_where_no_id_is_
     again = send("c", b'{"n": 1}')
     assert [twin.event_id for twin in chief.get(page(again)).context["twins"]] == [first.pk]
     assert "under another id, and its sender signs no id" in text(chief.get(page(again)))
+    assert [chief.get(page(each)).context["twins"] for each in (first, other)] == [[], []]
+
+
+def test_what_didit_tells_twice_under_two_ids_are_two_events_of_which_the_later_says_so(
+    chief: Client,
+) -> None:
+    secret, at = "a secret of didit", int(make.now().timestamp())
+    create_source(name="Didit", slug="didit", scheme="didit", secret=secret, actor="ada")
+
+    def send(**said: Any) -> Event:
+        body = json.dumps(
+            {"session_id": "s", "webhook_type": "status.updated", "timestamp": at} | said
+        ).encode()
+        signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
+        headers = {"x-signature": signature, "x-timestamp": str(said.get("timestamp", at))}
+        answer = Client().post("/in/didit", body, content_type="application/json", headers=headers)
+        return Event.objects.get(pk=parse_id("event", answer.json()["event"]))
+
+    first, other = send(event_id="1", status="Approved"), send(event_id="2", status="Declined")
+    again = send(event_id="3", status="Approved", timestamp=at + 1)
+    assert [twin.event_id for twin in chief.get(page(again)).context["twins"]] == [first.pk]
+    assert "its sender may have told one fact twice" in text(chief.get(page(again)))
     assert [chief.get(page(each)).context["twins"] for each in (first, other)] == [[], []]
 
 

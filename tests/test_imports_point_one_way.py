@@ -10,11 +10,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FORBIDDEN = {"webhooks": {"deliveries", "hub"}, "deliveries": {"hub"}}
 IMPURE = {"django", "rest_framework", "django_q", "aiohttp", "socket", "random", "time"}
 EDGES = {"aiohttp", "socket", "requests", "urllib3", "httpx"}
-# The one module that opens outbound sockets, the one that fetches a provider's certificate while its request waits,
-# and the one that asks for this host's name.
+# The one module that opens outbound sockets, the one that asks a provider's own host, for a certificate while a request
+# waits or to confirm a subscription, and the one that asks for this host's name.
 OPENS = {
     "deliveries/dispatcher/client.py",
-    "webhooks/services/certificates.py",
+    "webhooks/services/provider_host.py",
     "deliveries/dispatcher/seats.py",
 }
 PURE = ["deliveries/dispatcher/turns.py"]

@@ -1,5 +1,6 @@
 """What a request at the door becomes: an event with the exact bytes that came, stored, then acknowledged."""
 
+import hmac
 import io
 import json
 import select
@@ -14,6 +15,7 @@ from tests import make
 from webhooks import receipt_sql, wake
 from webhooks.ids import public_id
 from webhooks.models import Event, EventBody, EventKey, EventState
+from webhooks.services.sources import create_source
 from webhooks.views import ReceiptView
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +85,41 @@ def test_a_body_without_a_length_is_read_to_the_end_that_the_server_knows() -> N
     request.META |= {"CONTENT_LENGTH": "", "wsgi.input_terminated": True, "wsgi.input": io.BytesIO(make.BODY)}
     assert ReceiptView.as_view()(request, slug="shop").status_code == 202
     assert bytes(EventBody.objects.get().body) == make.BODY
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"id":NaN,"n":' + b"9" * 5_000 + b"}", "application/json"),
+        (b"[" * 10_000, "application/json"),  # too deep to look for its end
+        (b'{"a":1}\n{"a":2}\n', "application/x-ndjson"),
+        (b" \r\n[1,2]\r\n", "application/json"),
+        (b"[note] a line of text", "text/plain"),
+        (b"a=1&b={", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_body_without_a_length_is_taken_if_nothing_says_that_its_end_is_lost(
+    body: bytes, content_type: str
+) -> None:
+    make.source("shop")
+    request = RequestFactory().post("/in/shop")
+    request.META |= {"CONTENT_LENGTH": "", "CONTENT_TYPE": content_type, "HTTP_TRANSFER_ENCODING": "chunked"}
+    request.META |= {"wsgi.input_terminated": True, "wsgi.input": io.BytesIO(body)}
+    assert ReceiptView.as_view()(request, slug="shop").status_code == 202
+    assert bytes(EventBody.objects.get().body) == body
+
+
+def test_a_signature_over_the_body_says_by_itself_that_it_is_whole() -> None:
+    create_source(name="H", slug="shop", scheme="github", secret="key", actor="test")
+    body, request = b'{"half":', RequestFactory().post("/in/shop")
+    request.META |= {
+        "CONTENT_LENGTH": "",
+        "CONTENT_TYPE": "application/json",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    request.META |= {"wsgi.input_terminated": True, "wsgi.input": io.BytesIO(body)}
+    request.META["HTTP_X_HUB_SIGNATURE_256"] = f"sha256={hmac.new(b'key', body, 'sha256').hexdigest()}"
+    assert ReceiptView.as_view()(request, slug="shop").status_code == 202
 
 
 @pytest.mark.parametrize(

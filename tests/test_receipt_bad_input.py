@@ -28,6 +28,13 @@ def by_hand(body: bytes, **meta: Any) -> Any:
     return ReceiptView.as_view()(request, slug="shop")
 
 
+CHUNKED: dict[str, Any] = {
+    "CONTENT_LENGTH": "",
+    "HTTP_TRANSFER_ENCODING": "chunked",
+    "wsgi.input_terminated": True,
+}
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_kept() -> Any:
     yield
@@ -79,6 +86,28 @@ def test_a_body_without_a_length_is_read_no_further_than_the_limit(settings: Any
 def test_a_body_that_ended_early_is_not_taken_for_whole() -> None:
     make.source("shop")
     assert by_hand(b"half", CONTENT_LENGTH="8").status_code == 400
+
+
+TORN = [b'{"id":"a","to', b'{"id":"a"', b'[{"id":"a"}', b'{"id":1,"n":12', b"", b"\xef\xbb\xbf{", b'"a', b"{"]
+
+
+@pytest.mark.parametrize("body", TORN)
+@pytest.mark.parametrize("content_type", ["application/json", "application/cloudevents+json; charset=utf-8"])
+def test_json_that_came_in_chunks_and_lost_its_end_is_kept_as_a_refusal(
+    body: bytes, content_type: str
+) -> None:
+    make.source("shop")
+    answer = by_hand(body, CONTENT_TYPE=content_type, **CHUNKED)
+    assert answer.status_code == 400
+    refusal = Refusal.objects.get()
+    assert (refusal.reason, bytes(refusal.body)) == ("body-incomplete", body)
+
+
+def test_what_begins_like_json_is_held_to_it_whatever_its_type() -> None:
+    make.source("shop")
+    assert (
+        by_hand(b'{"id":"a', CONTENT_TYPE="application/x-www-form-urlencoded", **CHUNKED).status_code == 400
+    )
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "²"])

@@ -23,6 +23,10 @@ def laid_out(body: bytes) -> str:
         (b"12345678901234567890123", "12345678901234567890123"),
         (b"[true,null]", "[\n  true,\n  null\n]"),
         (b'{"a":{"b":[]},"a":2}', '{\n  "a": {\n    "b": []\n  },\n  "a": 2\n}'),
+        (
+            b'{"\\ud800":"a\\udfff \\ud83d\\ude00"}',
+            '{\n  "\\ud800": "a\\udfff 😀"\n}',
+        ),  # half a character is no text
         ('{"n":"Zoë 1 \\u0000"}'.encode(), '{\n  "n": "Zoë 1 \\u0000"\n}'),
     ],
 )

@@ -5,6 +5,7 @@ import hmac
 import json
 import socket
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +14,12 @@ from django.db import OperationalError
 from django.test import Client
 
 from tests.test_signature_fuzz import from_vector
-from tests.test_signature_vectors import BY_ID
+from tests.test_signature_vectors import BY_ID, VECTORS
 from webhooks.deciders.arrival import Arrival
 from webhooks.deciders.certificates import certificate_url
 from webhooks.deciders.options import with_options
 from webhooks.deciders.schemes import SCHEMES, scheme
-from webhooks.deciders.verdicts import Refused, Verified, refused
+from webhooks.deciders.verdicts import LiveSecret, Refused, Verified, refused
 from webhooks.deciders.verify import verify
 from webhooks.models import Event, EventBody, Refusal
 from webhooks.services import certificates
@@ -291,6 +292,53 @@ class TestBodies:
             body = json.dumps({"session_id": "s", "webhook_type": "status.updated", "timestamp": at}).encode()
             send(body, {"x-signature": sha256_hex(body), "x-timestamp": str(at)})
         assert Event.objects.count() == 2
+
+
+class TestFieldsSaidTwice:
+    """Where fields are signed, who reads the first of two must not be told what nobody signed."""
+
+    @pytest.mark.parametrize(
+        "forged", ['{"eventCode":"REFUND",', '{"\\u0065ventCode":"REFUND",', '{"any":1,"any":2,']
+    )
+    @pytest.mark.django_db
+    def test_an_item_of_adyen_with_a_second_value_is_refused_at_the_door(self, forged: str) -> None:
+        vector = next(each for each in VECTORS if each["provider"] == "adyen" and each["expect"] == "valid")
+        source("adyen", vector["secret"])
+        name = '{"NotificationRequestItem":{'
+        body = json.dumps(json.loads(vector["body"]), separators=(",", ":"))
+        assert name in body
+        assert send(body.replace(name, name[:-1] + forged), {}).status_code == 401
+        assert reason() == "body-ambiguous"
+        assert send(body, {}).status_code == 200
+
+    @pytest.mark.parametrize(
+        "name", ["sns-v2-notification-sha256", "mailgun-valid", "didit-simple-entity-event"]
+    )
+    def test_no_row_that_signs_fields_takes_one_twice(self, name: str) -> None:
+        case = from_vector(BY_ID[name])
+        assert isinstance(case.verify(case.arrival), Verified)
+        body = b'{"x":1,"x":2,' + case.arrival.body.lstrip()[1:]
+        assert case.verify(replace(case.arrival, body=body)) == refused("body-ambiguous")
+
+    def test_of_all_rows_only_these_sign_fields(self) -> None:
+        rows = [*SCHEMES.values(), with_options(scheme("generic-hmac"), {"signed": "{json:id}.{body}"})]
+        assert {row.slug for row in rows if row.signs_fields} == {
+            "adyen",
+            "aws-sns",
+            "didit-simple",
+            "mailgun",
+        }
+
+    def test_where_the_bytes_are_signed_it_is_the_sender_s_affair(self) -> None:
+        body = b'{"a":1,"a":2}'
+        arrival = replace(
+            from_vector(BY_ID["github-valid-unicode"]).arrival,
+            body=body,
+            headers={"x-hub-signature-256": f"sha256={sha256_hex(body)}"},
+        )
+        secrets = [LiveSecret(text=SECRET, hint="cret")]
+        found = verify(scheme=scheme("github"), secrets=secrets, arrival=arrival, now=arrival.received_at)
+        assert isinstance(found, Verified)
 
 
 @pytest.mark.django_db

@@ -1,7 +1,9 @@
 """What the web server calls: senders go straight to the door, people pass the middleware."""
 
+import socket
 import time
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from django.db import connection
 
 from hub.wsgi import application
 from tests import make
+from tests.web_servers import web_server_beside
 from webhooks import views
-from webhooks.models import Event
+from webhooks.models import Event, Refusal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,6 +56,24 @@ def test_people_pass_all_of_it() -> None:
     status, headers, _ = call("/livez", method="GET")
     assert status == "200 OK"
     assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\nno size\r\n"], ids=["hung up", "a chunk of no size"])
+def test_a_body_in_chunks_that_breaks_off_becomes_no_event(
+    end: bytes, tmp_path: Path, free_port: int
+) -> None:
+    make.source("shop")
+    head = b"POST /in/shop HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n"
+    half = b'{"event_id":"a","amount":10'
+    with (
+        web_server_beside(tmp_path, free_port, "/livez"),
+        socket.create_connection(("127.0.0.1", free_port), timeout=10) as sender,
+    ):
+        sender.sendall(head + b"%x\r\n" % len(half) + half + end)
+        sender.shutdown(socket.SHUT_WR)
+        assert sender.recv(1_000).startswith(b"HTTP/1.1 400 ")
+    assert not Event.objects.exists()
+    assert Refusal.objects.get().reason == "body-incomplete"
 
 
 def test_a_content_type_that_django_cannot_read_is_taken_as_it_is() -> None:

@@ -49,9 +49,9 @@ def key_of(event: Event, body: bytes | None) -> EventKey | None:
 
 
 def twins_of(event: Event, key: EventKey | None) -> list[EventKey]:
-    """What brought the very same body shortly before, under an id that its sender did not sign either."""
+    """What brought the same body shortly before, under another id, of a sender who signs no id or may change it."""
     row = SCHEMES.get(event.source.scheme)
-    if key is None or row is None or row.guards_id:
+    if key is None or row is None or (row.guards_id and not row.may_rename):
         return []
     since = first_id_at(key.first_seen_at - timedelta(seconds=settings.HUB_FINGERPRINT_WINDOW_S))
     before = EventKey.objects.filter(pk__lt=key.pk, pk__gte=since, source_id=event.source_id)

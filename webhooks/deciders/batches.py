@@ -23,9 +23,17 @@ def bodies_of(row: Scheme, arrival: Arrival) -> list[bytes]:
             documents = [part for document in documents for part in _parted(document, path)]
         if len(documents) < 2:
             return [arrival.body]
-        return [json.dumps(part, ensure_ascii=False, separators=(",", ":")).encode() for part in documents]
+        return [_written(part) for part in documents]
     except (ValueError, RecursionError):
         return [arrival.body]
+
+
+def _written(document: Any) -> bytes:
+    """Half a character has no UTF-8: where there is one, all that is not ASCII is escaped."""
+    try:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _may_be_batch(row: Scheme, arrival: Arrival) -> bool:

@@ -51,6 +51,14 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         "token-missing": Words("No token", _UNSIGNED),
         "token-mismatch": Words("Token does not fit", _OTHER_KEY),
         "body-unreadable": Words("Unreadable body", _SHAPE),
+        "body-incomplete": Words(
+            "Broken off",
+            "The sender, or something on the way, hung up before the whole body was here. It may come again by itself.",
+        ),
+        "body-ambiguous": Words(
+            "A field said twice",
+            "No provider sends that. Somebody may have put a second value beside the one that is signed.",
+        ),
         "body-mismatch": Words(
             "Body is not what was signed", "Something on the way changed the body, or somebody forged it."
         ),
@@ -90,7 +98,9 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         ),
         # Counted and never kept, so that there is nothing to accept.
         "too-large": Words("Too large", "Its body is larger than HUB_MAX_BODY."),
-        "unreadable": Words("Broken off", "The body ended before its Content-Length, or that was no number."),
+        "unreadable": Words(
+            "Broken off, or of no length", "The body ended before its Content-Length, or that was no number."
+        ),
         "unavailable": Words(
             "Hub unavailable", "It could not be stored; the sender was asked to send it again."
         ),

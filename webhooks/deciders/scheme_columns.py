@@ -81,6 +81,7 @@ class Scheme:
     batch: tuple[str, ...] = ()  # paths of lists, each item of which is an event; from the outside in
     batch_type: str = ""  # only bodies whose content type begins so are batches
     volatile: tuple[str, ...] = ()  # paths in the body that change with every try of one event
+    may_rename: bool = False  # the vendor does not promise that one fact keeps one id: its likes are shown
     attempt_source: str = ""  # the sender's own count
 
     # How to answer.
@@ -104,6 +105,16 @@ class Scheme:
     @property
     def needs_secret(self) -> bool:
         return self.kind not in (Kind.NONE, Kind.SNS, Kind.PAYPAL)
+
+    @property
+    def covers_body(self) -> bool:
+        """Whether a body that lost its end does not verify, be it for the signature or for what is read in it."""
+        return self.kind not in (Kind.NONE, Kind.TOKEN)
+
+    @property
+    def signs_fields(self) -> bool:
+        """Whether it signs what fields of the body say, and not the body."""
+        return self.kind in (Kind.ADYEN, Kind.SNS) or "{body}" not in self.signed
 
     @property
     def guards_id(self) -> bool:

@@ -82,11 +82,16 @@ def _walk(value: Any, margin: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, _Number):
         yield "number", str(value)
     elif isinstance(value, str):
-        yield "string", json.dumps(value, ensure_ascii=False)
+        yield "string", _quoted(value)
     elif isinstance(value, list | tuple):
         yield from _inside(value, margin)
     else:
         yield "word", json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """As JSON; half a character, which no page can hold, stays the escape that it came as."""
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _inside(values: Sequence[Any], margin: str) -> Iterator[tuple[str, str]]:
@@ -98,7 +103,7 @@ def _inside(values: Sequence[Any], margin: str) -> Iterator[tuple[str, str]]:
     for number, each in enumerate(values):
         yield "", (", " if number else opening).rstrip() + deeper
         if isinstance(values, tuple):
-            yield "key", json.dumps(each[0], ensure_ascii=False)
+            yield "key", _quoted(each[0])
             yield "", ": "
             each = each[1]
         yield from _walk(each, deeper)

@@ -44,6 +44,8 @@ def verify(
         return Refused(reason="secret-missing", detail="This source has no live secret to verify with.")
     try:
         row = replace(scheme, tolerance_s=0) if any_age else scheme
+        if row.signs_fields and arrival.is_ambiguous:
+            return refused("body-ambiguous")
         if row.needs_certificate:
             return verify_certified(row, arrival, now, certificate, secrets_at or now)
         found = _verify(row, secrets, arrival, now)

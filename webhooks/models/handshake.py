@@ -16,6 +16,7 @@ class Handshake(models.Model):
     last_seen_at = models.DateTimeField()
     last_id = models.CharField(max_length=500, blank=True, help_text="The sender's id of the latest, if any.")
     last_status = models.PositiveSmallIntegerField(help_text="What we answered to the latest.")
+    # Empty again once it was opened.
     follow_up = models.TextField(
         blank=True, help_text="An address that the sender wants opened to confirm, from a signed request."
     )

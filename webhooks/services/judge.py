@@ -18,6 +18,7 @@ from webhooks.deciders.redaction import mask
 from webhooks.deciders.sameness import digest_of
 from webhooks.deciders.scheme_columns import Reply
 from webhooks.deciders.trace_context import parent_of
+from webhooks.deciders.verdicts import refused
 from webhooks.deciders.verify import Arrival, LiveSecret, Refused, Verified, certificate_url, verify
 
 from .certificates import certificate_at
@@ -60,6 +61,8 @@ def judge(
         return verified
     if asked := handshakes.find(row.handshakes, arrival, is_signed=True):
         return _asked(source, asked, arrival, _matched(secrets, verified))
+    if not row.covers_body and arrival.is_torn:
+        return refused("body-incomplete")
     if verified.body is not None:
         arrival = replace(arrival, body=verified.body)
     return _parts(source, arrival, verified, _matched(secrets, verified))

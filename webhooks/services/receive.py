@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Verdicts that pages add up as refusals, though no Refusal is kept of these.
 _UNACCEPTED = frozenset({"too-large", "unreadable", "unavailable", "unknown-source", "method-not-allowed"})
+# Only what the sender itself can mend is told; of a signature, nothing, or guessing would be worth it.
+_TOLD = {"identity-invalid": 422, "body-incomplete": 400}
 _TRIES = 3  # for a source that changes while we decide; then the sender tries again
 
 
@@ -148,8 +150,8 @@ def _refused(source: KnownSource, arrival: Arrival, refused: Refused) -> Answer:
     )
     count(source.slug, "refused", reason=refused.reason, at=arrival.received_at)
     story.tell("refused", source_id=source.id, reason=refused.reason, address=arrival.remote_address)
-    # Only what the sender itself can mend is told; of a signature, nothing, or guessing would be worth it.
-    return Answer(422, {"detail": refused.detail}) if refused.reason == "identity-invalid" else UNVERIFIED
+    status = _TOLD.get(refused.reason)
+    return Answer(status, {"detail": refused.detail}) if status else UNVERIFIED
 
 
 def _settled(source: KnownSource, parts: Sequence[Part], verdicts: Sequence[Settled]) -> Answer:

@@ -12,7 +12,7 @@ from webhooks.deciders.redaction import mask, mask_query
 from webhooks.deciders.verify import Arrival
 from webhooks.models import Event, Refusal
 
-_MAX_QUERY = 2_000  # characters; what the database keeps
+_MAX_QUERY = 2_000  # characters; what the database keeps in the open
 QUERY = "?"  # among the credentials: the whole query string; no header can have this name
 
 
@@ -28,7 +28,7 @@ def refuse(
     """Raw bytes, masked headers, sealed credentials: all that verifying again will need."""
     headers, credentials = mask(arrival.headers.items())
     query = mask_query(arrival.query)
-    if query != arrival.query:
+    if query != arrival.query or len(query) > _MAX_QUERY:  # whole, for some schemes sign it
         credentials[QUERY] = arrival.query
     sealed = json.dumps(credentials) if credentials else ""
     refusal = Refusal.objects.create(
@@ -43,7 +43,7 @@ def refuse(
         headers=headers,
         credentials=sealed,
         body=arrival.body,
-        size=len(arrival.body) + len(json.dumps(headers)) + len(query) + len(sealed),
+        size=len(arrival.body) + len(json.dumps(headers)) + len(query[:_MAX_QUERY]) + len(sealed),
         event_id=_if_it_still_exists(event_id),
     )
     _keep_the_latest(source_id)
