@@ -21,6 +21,7 @@ from django.db import Error, InterfaceError, OperationalError
 
 from webhooks import story
 from webhooks.deciders.redaction import MASK
+from webhooks.deciders.times import zulu
 
 Fields = MutableMapping[str, Any]
 
@@ -135,4 +136,4 @@ class _Stderr:
 
 
 def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return zulu(datetime.fromtimestamp(at, UTC), to="microseconds")

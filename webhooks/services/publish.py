@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from webhooks import store
 from webhooks.deciders import causality
+from webhooks.deciders.times import zulu
 from webhooks.deciders.trace_context import Parent
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
@@ -189,7 +190,7 @@ def _check_enabled(source: Source) -> None:
 def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) -> None:
     headers = {TARGET: public_id("subscriber", fact.target_id)} if fact.target_id else {}
     if fact.deliver_at:
-        headers[DELIVER_AT] = fact.deliver_at.isoformat()
+        headers[DELIVER_AT] = zulu(fact.deliver_at, to="auto")
     if fact.cause_id:
         headers[causality.HEADER] = public_id("delivery", fact.cause_id)
     arrival = Arrival(
