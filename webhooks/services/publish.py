@@ -18,7 +18,7 @@ from django.utils import timezone
 from webhooks import store
 from webhooks.deciders import causality
 from webhooks.deciders.times import zulu
-from webhooks.deciders.trace_context import Parent
+from webhooks.deciders.trace_context import Parent, naming
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
 from webhooks.models import Source
@@ -31,7 +31,7 @@ from .publications import Said, as_of, fact_of
 from .refuse import refuse
 
 PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
-# Headers that keep, of a refused one, whom alone it is for, and when; what caused it has its usual one.
+# Headers that keep, of a refused one, whom alone it is for, and when; what it followed from has the usual ones.
 TARGET = "weir-subscriber"
 DELIVER_AT = "weir-deliver-at"
 MOST_AT_ONCE = 1_000  # events in one batch
@@ -193,6 +193,10 @@ def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) ->
         headers[DELIVER_AT] = zulu(fact.deliver_at, to="auto")
     if fact.cause_id:
         headers[causality.HEADER] = public_id("delivery", fact.cause_id)
+    if fact.sender:
+        headers["traceparent"] = naming(fact.sender)
+    if fact.tracestate:  # which came with a sender; without one it would not be read
+        headers["tracestate"] = fact.tracestate
     arrival = Arrival(
         method=PUBLISHED, headers=headers, body=fact.body, query="", remote_address="", received_at=now
     )
