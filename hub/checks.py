@@ -1,5 +1,6 @@
 """Asks at every start whether the settings make sense together. It repeats no secret and changes nothing."""
 
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
 from deliveries.deciders import circuit, endurance, retry
+from hub import environment
 
 
 def encryption_keys_fit(**kwargs: Any) -> list[CheckMessage]:
@@ -77,6 +79,17 @@ def draining_outlasts_a_request(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+def names_are_known(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"{name} is no setting of Weir and changes nothing.",
+            hint=f"Is {nearest} meant?" if nearest else "The README lists them all, under Settings.",
+            id="weir.W003",
+        )
+        for name, nearest in environment.unknown(os.environ).items()
+    ]
+
+
 def hub_schedule() -> retry.Schedule:
     return retry.Schedule(
         first_s=settings.HUB_RETRY_FIRST_S,
@@ -116,4 +129,5 @@ ALL = (
     public_url_is_one,
     seats_fit_the_database,
     draining_outlasts_a_request,
+    names_are_known,
 )

@@ -1,10 +1,12 @@
 """Reads typed values from the environment and refuses absurd ones in a sentence. It never repeats a secret.
 
-Every name may also be given as `<NAME>_FILE`, the path of a file that holds the value.
+Every name may also be given as `<NAME>_FILE`, the path of a file that holds the value. Each name is remembered
+once it was asked for, so that one which nobody asks for can be told.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,8 +16,25 @@ env = FileAwareEnv()
 
 Network = IPv4Network | IPv6Network
 
+PREFIX = "HUB_"
+_asked: set[str] = set()
+
+
+def asked() -> frozenset[str]:
+    """Every name that was read so far, which after the settings is every name there is."""
+    return frozenset(_asked)
+
+
+def unknown(names: Iterable[str]) -> dict[str, str]:
+    """Those of ours that nobody asks for, each with the nearest one that somebody does; or with nothing."""
+    known = sorted(_asked | {f"{name}_FILE" for name in _asked})
+    strange = sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+    return {name: next(iter(get_close_matches(name, known, n=1)), "") for name in strange}
+
 
 def text(name: str, default: str) -> str:
+    """What all the others read by."""
+    _asked.add(name)
     return str(env.str(name, default=default)).strip()
 
 

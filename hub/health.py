@@ -4,6 +4,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
 
 from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -30,23 +31,31 @@ def readyz(request: HttpRequest) -> HttpResponseBase:
 
 
 def _why_not_ready() -> str | None:
-    asked = _asker.submit(_is_dispatching)
+    asked = _asker.submit(_what_is_missing)
     try:
-        is_dispatching = asked.result(timeout=PATIENCE_S)
+        return asked.result(timeout=PATIENCE_S)
     except TooSlow:
         return _give_up(asked)
     except Error:
         return "The database does not answer."
-    return None if is_dispatching else "No dispatcher has been seen lately."
 
 
-def _is_dispatching() -> bool:
+def _what_is_missing() -> str | None:
     try:
-        return seats.alive()
+        return None if seats.alive() else "No dispatcher has been seen lately."
+    except Error:
+        if connection.connection is None or _is_migrated():  # without one, there is nobody to ask
+            raise
+        return "The database is not migrated: run `manage.py migrate`."
     finally:
         connection.close()  # this thread serves no request, so nobody else would ever look after it
 
 
-def _give_up(asked: Future[bool]) -> str:
+def _is_migrated() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def _give_up(asked: Future[str | None]) -> str:
     asked.cancel()
     return f"The database did not answer within {PATIENCE_S:g} s."

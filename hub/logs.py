@@ -22,6 +22,7 @@ from django.db import Error, InterfaceError, OperationalError
 
 from webhooks import story
 from webhooks.deciders.redaction import MASK
+from webhooks.deciders.times import zulu
 
 Fields = MutableMapping[str, Any]
 
@@ -143,4 +144,4 @@ def _encode(fields: Fields) -> str:
 
 
 def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return zulu(datetime.fromtimestamp(at, UTC), to="microseconds")

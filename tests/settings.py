@@ -14,11 +14,11 @@ def _remove(folder: str) -> None:
 
 
 # Processes that a test starts read this file again; they share the first one's folder.
-_IS_FIRST = "HUB_TEST_VAR" not in os.environ
+_IS_FIRST = "TEST_VAR" not in os.environ
 if _IS_FIRST:
-    os.environ["HUB_TEST_VAR"] = tempfile.mkdtemp(prefix="weir-tests-")
-    atexit.register(_remove, os.environ["HUB_TEST_VAR"])
-os.environ["HUB_VAR"] = os.environ["HUB_TEST_VAR"]
+    os.environ["TEST_VAR"] = tempfile.mkdtemp(prefix="weir-tests-")
+    atexit.register(_remove, os.environ["TEST_VAR"])
+os.environ["HUB_VAR"] = os.environ["TEST_VAR"]
 os.environ["DATABASE_URL"] = (
     os.environ.get("TEST_DATABASE_URL") or f"sqlite:///{os.environ['HUB_VAR']}/weir.sqlite3"
 )

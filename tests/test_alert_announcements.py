@@ -11,6 +11,7 @@ from deliveries.services import alert_acts
 from tests import make
 from tests.alerting import look, no_rules, rule  # noqa: F401 (a fixture)
 from webhooks.deciders.own import OWN_SOURCE
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 from webhooks.models import Event
 
@@ -46,7 +47,7 @@ def test_an_alert_about_a_subscription_is_told_to_its_subscriber_once_and_so_is_
         "rule": "success",
         "severity": "warning",
         "text": alert.summary,
-        "opened_at": alert.opened_at.isoformat(),
+        "opened_at": zulu(alert.opened_at),
         "closed_at": None,
     }
     assert told() == [("weir.alert.opened", billing.pk, said)]
@@ -54,7 +55,7 @@ def test_an_alert_about_a_subscription_is_told_to_its_subscriber_once_and_so_is_
     look(), look()
     alert.refresh_from_db()
     assert alert.closed_at is not None
-    ended = said | {"text": alert.ending, "closed_at": alert.closed_at.isoformat()}
+    ended = said | {"text": alert.ending, "closed_at": zulu(alert.closed_at)}
     assert told()[1:] == [("weir.alert.closed", billing.pk, ended)]
 
 

@@ -22,6 +22,7 @@ from tests import make
 from tests.callers import browser, with_key
 from tests.desks import Table
 from webhooks.deciders.own import OWN_SOURCE
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 from webhooks.models import Event, Source
 from webhooks.services.publications import Said
@@ -176,7 +177,10 @@ def test_that_it_keeps_failing_and_when_it_will_be_disabled() -> None:
     endurance.contain_failing(now=make.now())
     ((kind, data),) = told()
     assert kind == "weir.subscription.failing"
-    assert data["disabled_at"] > make.now().isoformat()
+    failing_since = Lane.objects.get(pk=failing.pk).failing_since
+    assert failing_since is not None
+    assert data["failing_since"] == zulu(failing_since)
+    assert data["disabled_at"] > zulu(make.now())
 
 
 def test_that_its_circuit_opened_and_that_it_closed_again() -> None:

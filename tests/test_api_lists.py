@@ -9,11 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deliveries.models import Delivery, Lane
+from hub.openapi import document
 from tests import make
 from tests.callers import with_key
 from tests.tenants import Route, routes, tenant
 from webhooks.ids import first_id_at, public_id
 from webhooks.models import Event, Subscriber
+from webhooks.rest import Since, When
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +24,13 @@ DELIVERIES = "/api/v1/deliveries"
 EVENTS = "/api/v1/events"
 LISTS = [route for route in routes() if not route.is_of_one and "get" in route.methods]
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
+
+
+def narrowed_by() -> list[tuple[str, dict[str, str]]]:
+    """Every address that can be read, with what each of its parameters is said to be."""
+    paths = document._doors()["paths"].items()
+    told = [(path, doors["get"]["parameters"]) for path, doors in sorted(paths) if "get" in doors]
+    return [(path, {each["name"]: each["description"] for each in parameters}) for path, parameters in told]
 
 
 def names(answer: Any) -> list[str]:
@@ -168,6 +177,59 @@ def test_a_narrowed_list_is_paged_like_any_other(found: dict[str, str]) -> None:
         pages.append([found[row["id"]] for row in page["results"]])
         address = page["next"]
     assert pages == [["delivered", "gone"], ["dead", "held"], ["retrying", "fresh"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("since=24h", ["hours"]),
+        ("since=2d", ["hours", "day"]),
+        ("since=30d", ["hours", "day", "week"]),
+        ("since=all", ["hours", "day", "week", "months"]),
+        ("until=90m", ["hours", "day", "week", "months"]),
+        ("until=24h", ["day", "week", "months"]),
+        ("since=7d&until=24h", ["day"]),
+        ("since=all&until=30d", ["months"]),
+    ],
+)
+def test_a_time_may_be_said_by_how_long_ago_it_was(query: str, expected: list[str]) -> None:
+    for name, ago in (
+        ("months", timedelta(days=90)),
+        ("week", timedelta(days=8)),
+        ("day", timedelta(hours=25)),
+        ("hours", timedelta(hours=2)),
+    ):
+        make.event(id=at(make.now() - ago), external_id=name)
+    answer = with_key().get(f"{EVENTS}?{query}")
+    assert [row["event_id"] for row in answer.json()["results"]] == expected
+
+
+@pytest.mark.parametrize("path", [each for each, names in narrowed_by() if "since" in names])
+def test_every_list_that_takes_a_time_takes_the_same_words_for_it(path: str) -> None:
+    caller, day = with_key(), f"{make.now() - timedelta(days=9):%Y-%m-%d}"
+    for query in (f"since={day}T08:00:00Z", f"since={day}", "since=24h&until=90m", "since=30d&until=7d"):
+        assert caller.get(f"{path}?{query}").status_code == 200, query
+    since = When if path == "/api/v1/stats" else Since  # figures of all time there are none
+    for field, name in ((since, "since"), (When, "until")):
+        for text in ("yesterday", "24", "0h", "24H", "24 h", "-1h", "1w", "999999d", "0001-01-01T00:00:00Z"):
+            answer = caller.get(path, {name: text})
+            assert (answer.status_code, answer.json()["errors"]) == (400, {name: [field.SENTENCE]}), text
+
+
+def test_the_words_for_a_time_are_these() -> None:
+    when = "Write a time such as 2026-01-31T12:00:00Z, or how long ago, such as 15m, 24h or 7d"
+    assert [field.SENTENCE for field in (When, Since)] == [f"{when}.", f"{when}, or all."]
+    described = {path: names for path, names in narrowed_by() if {"since", "until"} & set(names)}
+    assert list(described) == [
+        f"/api/v1/{name}"
+        for name in (
+            "api-keys", "dead-letters", "deliveries", "events", "refusals", "replays", "sources", "stats",
+            "subscribers", "subscriptions",
+        )
+    ]  # fmt: skip
+    for names in described.values():
+        assert {"since", "until"} <= set(names)
+        assert When.HOW in names["until"] and "or how long ago: `15m`, `24h`, `7d`" in names["since"]
 
 
 @pytest.mark.parametrize(

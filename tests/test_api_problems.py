@@ -1,18 +1,24 @@
 """Every refusal of the REST API is a problem (RFC 9457) of a kind that the hub explains on a page of its own."""
 
 import logging
+import re
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.db import OperationalError
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
+from rest_framework.exceptions import APIException, ValidationError
 
+from deliveries.services import replay, replay_terms
 from tests import make
 from tests.callers import Caller, with_key
+from tests.replaying import dead
 from webhooks.deciders.problems import PROBLEMS, problem_for
 from webhooks.models import Subscriber
+from webhooks.rest.problems import answer
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +29,7 @@ def refused(answer: Any, status: int, slug: str) -> dict[str, Any]:
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
     body: dict[str, Any] = answer.json()
     assert (body["status"], body["type"]) == (status, f"http://testserver/api/problems/{slug}")
+    assert (body["code"], body["title"]) == (slug, PROBLEMS[slug].title)
     assert set(body) >= MEMBERS
     return body
 
@@ -88,7 +95,13 @@ def test_a_conflict_says_of_which_sort() -> None:
     caller.post("/api/v1/events", {**told, "data": 1})
     refused(caller.post("/api/v1/events", {**told, "data": 2}), 409, "id-conflict")
     delivery = make.delivery(make.subscription())
-    refused(caller.post(f"/api/v1/deliveries/{delivery.pk}/replay"), 409, "conflict")
+    refused(caller.post(f"/api/v1/deliveries/{delivery.pk}/replay"), 409, "pending")
+    order = {"filter": {"since": "1h"}, "reason": "Try again.", "expected_count": 0}
+    refused(caller.post("/api/v1/replays", order), 409, "nothing")
+    refused(caller.post("/api/v1/replays", {**order, "expected_count": 1}), 409, "nothing")
+    dead(make.subscription())
+    refused(caller.post("/api/v1/replays", {**order, "expected_count": 2}), 409, "count-changed")
+    refused(caller.post("/api/v1/replays", {**order, "expected_count": 10**6 + 1}), 409, "conflict")
 
 
 def test_a_database_that_is_away_is_503_and_says_when_to_come_again() -> None:
@@ -148,7 +161,8 @@ def test_a_kind_that_does_not_exist_has_no_page() -> None:
     ("status", "codes", "slug"),
     [
         (409, ["in-flight"], "in-flight"),
-        (409, ["pending"], "conflict"),
+        (409, ["late"], "conflict"),  # one that has no page is told by its status
+        (409, ["changed"], "conflict"),
         (400, ["in-flight"], "invalid"),  # a slug counts only with its status
         (418, [], "malformed"),
         (599, [], "server-error"),
@@ -156,6 +170,30 @@ def test_a_kind_that_does_not_exist_has_no_page() -> None:
 )
 def test_a_refusal_is_of_the_kind_that_its_code_names(status: int, codes: list[str], slug: str) -> None:
     assert problem_for(status=status, codes=codes).slug == slug
+
+
+@pytest.mark.parametrize("slug", PROBLEMS)
+def test_the_code_is_the_last_part_of_the_type_in_every_kind(slug: str) -> None:
+    kind, request = PROBLEMS[slug], RequestFactory().get("/api/v1/sources")
+    error = APIException("No.", code=slug)
+    error.status_code = kind.status
+    told = answer(ValidationError("No.") if slug == "invalid" else error, {"request": request, "view": None})
+    assert told.data is not None and told.status_code == kind.status
+    assert (told.data["code"], told.data["type"]) == (slug, f"http://testserver{kind.path}")
+
+
+def test_every_code_that_a_door_raises_by_name_is_a_kind() -> None:
+    root = Path(__file__).resolve().parent.parent
+    doors = [*root.glob("webhooks/**/*.py"), *root.glob("deliveries/api/*.py"), *root.glob("hub/*.py")]
+    raised = {
+        code
+        for door in doors
+        for code in re.findall(r"""(?:\bcode|default_code) ?= ?"([a-z-]+)\"""", door.read_text())
+    }
+    assert raised - PROBLEMS.keys() == set()
+    assert {"not-in-quarantine", "not-scheduled", "slow", "too-many-failures"} <= raised
+    unnamed = {each.value for each in (*replay.Answer, *replay_terms.Answer)} - PROBLEMS.keys()
+    assert unnamed == {"done", "missing", "running", "refused", "late"}
 
 
 def test_outside_of_the_api_nothing_has_changed() -> None:

@@ -138,6 +138,9 @@ class TestFilter:
         ago, soon = ((make.now() + timedelta(hours=each)).isoformat() for each in (-1, 1))
         assert (count(since="1h"), count(since=ago), count(until=ago)) == (3, 3, 0)
         assert (count(since=ago, until=soon), count(since="24h", until=ago)) == (3, 0)
+        assert (count(since="2h"), count(until="30m"), count(since="all", until="1h")) == (3, 0, 0)
+        midnight, later = "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.500Z"
+        assert count(since=midnight, until=later) == 0
 
     @pytest.mark.parametrize(
         ("criterion", "field"),
@@ -153,7 +156,10 @@ class TestFilter:
             ({"q": "\u0007"}, "q"),
             ({"since": "yesterday"}, "since"),
             ({"since": "0001-01-01T00:00:00Z"}, "since"),
-            ({"until": "24h"}, "until"),
+            ({"since": 20260131}, "since"),
+            ({"until": "all"}, "until"),
+            ({"since": "2h", "until": "24h"}, "until"),
+            ({"since": "2026-01-01T00:00:00.5Z", "until": "2026-01-01T00:00:00Z"}, "until"),
             ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "until"),
             ({"attempts": 0}, "attempts"),
             ({"colour": "red"}, "colour"),

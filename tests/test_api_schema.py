@@ -83,6 +83,12 @@ def test_every_word_is_of_a_field_that_there_is(described: dict[str, Any]) -> No
     assert {name for name in WORDS if name.rpartition(".")[2] not in fields} == set()
 
 
+def test_how_a_secret_signs_is_one_of_two_ways(described: dict[str, Any]) -> None:
+    for name in ("SigningSecret", "SigningKeyHint"):
+        signing = described["components"]["schemas"][name]["properties"]["signing"]
+        assert (signing["enum"], signing["examples"]) == (["v1", "v1a"], ["v1"]), name
+
+
 def test_a_post_may_be_made_safe_to_repeat_and_an_edit_guarded(described: dict[str, Any]) -> None:
     wanted = {"post": "Idempotency-Key", "patch": "If-Match", "put": "If-Match", "delete": "If-Match"}
     for name, operation in operations(described):

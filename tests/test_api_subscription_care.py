@@ -211,9 +211,20 @@ def test_secrets_are_told_by_their_last_characters_alone(caller: Caller) -> None
     answer = caller.get(home(to, "/secrets"))
     told = answer.json()["secrets"]
     assert (len(told), told[0]["hint"], told[0]["expires_at"]) == (2, new.secret[-4:], None)
-    assert set(told[0]) == {"hint", "created_at", "expires_at"}
+    assert set(told[0]) == {"hint", "signing", "created_at", "expires_at"}
     kept = SubscriptionSecret.objects.exclude(hint="gone")
     assert not any(each.sealed in answer.content.decode() for each in kept)
+
+
+def test_each_secret_says_how_it_signs(caller: Caller) -> None:
+    to = make.subscription()
+    (old,) = to.secrets.all()
+    new = rotate_secret(subscription_id=to.pk, actor="ada", signing="both")
+    signing = {new.public_key[-4:]: "v1a", new.secret[-4:]: "v1", old.hint: "v1"}
+    for address in (home(to, "/secrets"), home(to, "")):
+        told = caller.get(address).json()["secrets"]
+        assert {each["hint"]: each["signing"] for each in told} == signing
+    assert len(signing) == 3
 
 
 def test_what_was_replaced_signs_no_more(caller: Caller) -> None:

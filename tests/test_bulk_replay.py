@@ -273,7 +273,7 @@ def test_a_delivery_has_one_active_replay() -> None:
     now = soon()
     estimate = replays.estimate(Choice(query=DEAD).frozen(now), now)
     assert (estimate.count, [(each.reason, each.count) for each in estimate.left_out]) == (0, [("chosen", 3)])
-    assert start(actor="bob").answer == replays.Answer.REFUSED
+    assert start(actor="bob").answer == replays.Answer.NOTHING
     assert ReplayItem.objects.count() == 3
 
 

@@ -12,8 +12,9 @@ from deliveries.dispatcher.routes import Routes
 from deliveries.models import Cascade, Delivery
 from tests import make
 from tests.callers import with_key
+from webhooks.deciders.trace_context import parent_of
 from webhooks.ids import public_id, uuid7
-from webhooks.models import Event, Refusal
+from webhooks.models import Event, EventBody, Refusal
 from webhooks.services.accept import accept
 from webhooks.services.sources import create_source
 
@@ -100,12 +101,25 @@ def test_what_is_published_names_its_cause_too(holding: seats.Holding) -> None:
     assert Event.objects.get(source__slug="billing").cause_id == cause.pk
 
 
-def test_what_is_published_keeps_its_cause_when_it_is_refused_for_its_id_and_accepted_after_all() -> None:
+def test_what_is_refused_for_its_id_and_accepted_after_all_keeps_what_it_followed_from() -> None:
     make.source("billing")
     cause = make.delivery(make.subscription(), make.event(state="routed"))
-    caller, asked = with_key(), {"weir-cause": public_id("delivery", cause.pk)}
+    mark = f"congo=t61rcWkgMzE,weir={public_id('delivery', cause.pk)},rojo=1"
+    caller, asked = with_key(), {"traceparent": TRACE, "tracestate": mark}
     for data, status in ((1, 201), (2, 409)):
         said = {"source": "billing", "event_id": "b", "event_type": "invoice.issued", "data": data}
         assert caller.post("/api/v1/events", said, headers=asked).status_code == status
-    assert accept(refusal_id=Refusal.objects.get().pk, actor="eve", reason="two facts", as_own=True).is_done
-    assert Event.objects.latest("pk").cause_id == cause.pk
+    kept = Refusal.objects.get()
+    assert parent_of(dict(kept.headers)) == parent_of(asked)
+    assert accept(refusal_id=kept.pk, actor="eve", reason="two facts", as_own=True).is_done
+    bodies = EventBody.objects.exclude(event=cause.event_id).order_by("event_id")
+    told = list(bodies.values_list("event__cause_id", "tracestate"))
+    assert told == [(cause.pk, "congo=t61rcWkgMzE,rojo=1")] * 2
+
+
+def test_what_followed_from_nothing_keeps_no_trace_when_it_is_refused_for_its_id() -> None:
+    make.source("billing")
+    for data in (1, 2):
+        said = {"source": "billing", "event_id": "b", "event_type": "invoice.issued", "data": data}
+        with_key().post("/api/v1/events", said)
+    assert Refusal.objects.get().headers == []

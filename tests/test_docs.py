@@ -43,6 +43,14 @@ def test_every_link_leads_to_what_is_there(page: Path) -> None:
     assert astray == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_command_to_copy_has_a_comment_which_a_shell_may_take_for_words(page: Path) -> None:
+    """zsh does, where one types."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert [line for line in lines if re.search(r"(^|\s)#", line)] == []
+
+
 def test_every_page_and_picture_is_one_step_from_the_readme_or_from_a_page_that_is() -> None:
     shown = {path for page in [ROOT / "README.md", *DOCS] for path, _ in links(page)}
     assert {path for path, _ in links(ROOT / "README.md")} >= set(DOCS)

@@ -66,7 +66,10 @@ class Reader:
 
 def _died() -> None:
     """What was published could not be delivered."""
-    (delivery,) = dead(Subscription.objects.get(), of=Event.objects.get(), last_error="It answered 503.")
+    (delivery,) = dead(
+        Subscription.objects.get(), of=Event.objects.get(), last_outcome="server_error", last_status=503,
+        last_error="",
+    )  # fmt: skip
     tried = Attempt.objects.create(
         delivery=delivery, number=1, phase=0, started_at=make.now(), duration_ms=9,
         outcome="server_error", status=503,
@@ -90,7 +93,7 @@ def test_its_five_common_jobs_work_one_after_the_other(language: str, live_serve
         "shop",
     )
     _died()
-    assert reader.does(2) == ["It answered 503.", "out of stock"]
+    assert reader.does(2) == ["server_error", "503", "out of stock"]
     (replay,) = reader.does(3)
     assert replay.endswith(Replay.objects.get().pk.hex)
     assert (Replay.objects.get().total, Delivery.objects.count()) == (1, 1)

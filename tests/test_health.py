@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection, connections
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -43,6 +44,19 @@ def test_not_ready_without_a_database(client: Client, monkeypatch: pytest.Monkey
     monkeypatch.setattr(seats, "alive", _refuse)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["reason"]) == (503, "The database does not answer.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_not_migrated_says_what_to_run(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    empty = str(tmp_path / "empty.sqlite3") if connection.vendor == "sqlite" else "postgres"
+    with monkeypatch.context() as patched:
+        patched.setitem(connections.settings["default"], "NAME", empty)  # where the probe's thread will look
+        answer = client.get("/readyz")
+    reason = "The database is not migrated: run `manage.py migrate`."
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "reason": reason})
+    assert client.get("/readyz").json()["reason"] == "No dispatcher has been seen lately."
 
 
 def test_a_database_that_hangs_costs_the_probe_its_patience_and_one_thread(

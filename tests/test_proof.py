@@ -1,7 +1,7 @@
 """A subscription that asks to be proved gets nothing but pings until one is answered; nothing is lost meanwhile."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.desks import Table
 from tests.endpoints import Endpoint, answers, takes_turns
 from tests.running import dispatchers, until
 from webhooks.deciders import standard
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry
 
@@ -52,7 +53,10 @@ def test_what_is_owed_waits_until_a_ping_is_answered_and_then_goes_out() -> None
         proved = prove(subscription_id=subscription.pk, actor="ada")
         assert (proved.is_ordered, proved.sentence) == (True, "Proved: what waited goes out now.")
         _, ping, delivered = endpoint.wait_for(3)
-    assert json.loads(ping.body)["type"] == "weir.ping"
+    said = json.loads(ping.body)
+    assert (said["type"], list(said)) == ("weir.ping", ["type", "timestamp", "data"])
+    at = datetime.fromisoformat(said["timestamp"])
+    assert (zulu(at), int(at.timestamp())) == (said["timestamp"], int(ping.headers["webhook-timestamp"]))
     assert ping.headers["weir-test"] == "1"
     assert standard.verify(
         secrets=[secret],

@@ -122,5 +122,43 @@ def test_settings_that_do_not_fit_together_are_found_at_start(
     assert found[0].hint
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("HUB_INFLIGHT", "Is HUB_IN_FLIGHT meant?"),
+        ("HUB_SEATS_FIEL", "Is HUB_SEATS_FILE meant?"),
+        ("HUB_XYLOPHONE", "The README lists them all, under Settings."),
+    ],
+)
+def test_a_setting_that_nobody_reads_is_named_with_the_nearest_that_somebody_does(
+    monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+    (found,) = (message for message in run_checks() if str(message.id).startswith("weir."))
+    assert (found.id, found.msg) == ("weir.W003", f"{name} is no setting of Weir and changes nothing.")
+    assert found.hint == hint
+
+
+def test_what_is_no_business_of_weir_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HUB", "HUBBLE_PORT", "MY_HUB_PORT", "HUB_SECRET_KEY_FILE", "HUB_DEBUG"):
+        monkeypatch.setenv(name, "1")
+    assert [message for message in run_checks() if str(message.id).startswith("weir.")] == []
+
+
+def test_a_command_prints_the_setting_that_nobody_reads_and_goes_on(tmp_path: Path) -> None:
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "hub.settings", "HUB_VAR": str(tmp_path)}
+    told = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env=environment | {"HUB_INFLIGHT": "5"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0
+    assert (
+        "HUB_INFLIGHT is no setting of Weir and changes nothing.\n\tHINT: Is HUB_IN_FLIGHT meant?\n"
+        in told.stderr
+    )
+
+
 def test_the_settings_as_they_come_pass_every_check() -> None:
     assert [message for message in run_checks() if str(message.id).startswith("weir.")] == []

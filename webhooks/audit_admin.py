@@ -25,6 +25,7 @@ from webhooks.deciders.audit_query import (
     parse_audit,
     verb_words,
 )
+from webhooks.deciders.times import zulu
 from webhooks.history_admin import History, csv_file, who
 from webhooks.ids import parse_id
 from webhooks.models import AuditEntry
@@ -205,7 +206,7 @@ def _csv_lines(query: AuditQuery, now: datetime) -> Iterator[str]:
 
 
 def _cells(entry: AuditEntry) -> list[str]:
-    at = entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = zulu(entry.at)
     kept = (
         json.dumps(value, ensure_ascii=False) if value else ""
         for value in (entry.criteria, entry.before, entry.after)

@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 
 from webhooks.deciders.redaction import mask_document
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 
 __all__ = ["DEBUG", "INFO", "WARNING", "is_told", "payload", "tell", "use"]
@@ -57,7 +58,7 @@ def tell(step: str, *, level: int = INFO, **fields: object) -> None:
             kind = _KINDS.get(name)
             value = public_id(kind, value) if kind else value.hex
         elif type(value) is datetime:
-            value = value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            value = zulu(value)
         shown[name] = value
     _log.log(level, step, **shown)
 

@@ -13,6 +13,7 @@ from deliveries.models import Delivery
 from deliveries.selectors.delivery_filters import held_lanes
 from deliveries.selectors.delivery_pages import each_page
 from webhooks.csv_cells import harmless, line_writer
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 
 MOST_ROWS = 100_000
@@ -57,4 +58,4 @@ def _cells(row: tuple[Any, ...], held: frozenset[UUID]) -> list[str]:
 
 
 def _iso(at: datetime | None) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else ""
+    return zulu(at) if at else ""

@@ -8,15 +8,12 @@ from rest_framework import serializers
 
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import DeadLetter
-from webhooks.deciders.reading import moment
 from webhooks.ids import first_id_at
 from webhooks.models import Source
-from webhooks.rest import Filters, PublicId, Read
+from webhooks.rest import Filters, PublicId, Since, When
 from webhooks.serializers import BySlug
 
 M = TypeVar("M", bound=Model)
-
-WHEN = "Write a time such as 2026-01-31T12:00:00Z."
 
 # A letter's id is made a moment after the time of death that stands in it; no settlement takes a minute.
 SLACK = timedelta(minutes=1)
@@ -86,8 +83,8 @@ class DeadLetterFilters(Filters):
         source="delivery__event_type", required=False, max_length=200, help_text="Only events of this type."
     )
     issue = PublicId("issue", source="issue_id", required=False, help_text="Only of this issue.")
-    since = Read(moment, WHEN, source="died_at__gte", help_text="Died at this moment or later.")
-    until = Read(moment, WHEN, source="died_at__lt", help_text="Died before it.")
+    since = Since(f"Those that died at this time or later. {Since.HOW}", source="died_at__gte")
+    until = When(f"Those that died before this time. {When.HOW}", source="died_at__lt")
 
     def narrow(self, queryset: QuerySet[M, Any]) -> QuerySet[M, Any]:
         asked = dict(self.validated_data)

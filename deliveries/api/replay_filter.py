@@ -18,7 +18,7 @@ from deliveries.deciders.list_query import SINCE
 from deliveries.deciders.outcome import Outcome
 from deliveries.models import Issue
 from webhooks.ids import public_id
-from webhooks.rest import PublicId, Strict
+from webhooks.rest import PublicId, Since, Strict, When
 
 # The API's name of each filter, the console's, and what is said of a value that it does not know.
 _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -41,23 +41,11 @@ def _several(child: Any, help_text: str) -> serializers.ListField:
     return serializers.ListField(child=child, required=False, max_length=MOST_VALUES, help_text=help_text)
 
 
-class Moment(serializers.Field[str, str, str, Any]):
-    """A span up to now, such as `24h`, or a moment as ISO 8601; what comes out is what the address says."""
+class SinceOrSpan(Since):
+    """What the console's address has a word for stays that word, so that the same order is known for the same."""
 
-    def __init__(self, *, takes_spans: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.takes_spans = takes_spans
-
-    def to_internal_value(self, data: Any) -> str:
-        if self.takes_spans and data in SINCE:
-            return str(data)
-        at = serializers.DateTimeField().to_internal_value(data)
-        if parse({"from": [at.isoformat()]}).notices:
-            raise ValidationError("Choose a moment between the years 2000 and 9999.")
-        return iso(at.astimezone(UTC))
-
-    def to_representation(self, value: str) -> str:
-        return value
+    def to_internal_value(self, data: Any) -> Any:
+        return data if isinstance(data, str) and data in SINCE else super().to_internal_value(data)
 
 
 class Criteria(Strict):
@@ -90,14 +78,11 @@ class Criteria(Strict):
     q = serializers.CharField(
         required=False, max_length=MOST_LETTERS, help_text="An id, of ours or the sender's, exactly."
     )
-    since = Moment(
-        takes_spans=True,
-        required=False,
-        help_text="Deliveries made at this moment or later; or a span up to now: "
-        f"{', '.join(f'`{span}`' for span in SINCE)}. Left out: 30 days, or any time for a search, an issue, "
-        "a replay or a node of a cascade.",
+    since = SinceOrSpan(
+        f"Deliveries made at this time or later. {Since.HOW} Left out: 30 days, or any time for a search, an issue, "
+        "a replay or a node of a cascade."
     )
-    until = Moment(required=False, help_text="Deliveries made before this moment. Left out: now.")
+    until = When(f"Deliveries made before this time. {When.HOW} Left out: now.")
     attempts = serializers.IntegerField(
         required=False, min_value=1, max_value=MOST_ATTEMPTS, help_text="Tried at least so often."
     )
@@ -135,15 +120,15 @@ def shown(query: DeliveryQuery) -> dict[str, Any]:
 
 
 def _span(asked: Mapping[str, Any]) -> Params:
-    since, until = asked.get("since", ""), asked.get("until", "")
-    if until and since in SINCE:  # the address knows spans up to now alone
-        span = SINCE[since]
-        since = iso(datetime.now(UTC).replace(microsecond=0) - span) if span else ""
+    since, until = asked.get("since"), asked.get("until")
+    if isinstance(since, str):
+        if until is None:
+            return {"since": [since]}
+        span = SINCE[since]  # the address knows spans up to now alone
+        since = datetime.now(UTC).replace(microsecond=0) - span if span else None
     if since and until and since >= until:
-        raise ValidationError({"until": ["Choose a moment later than since."]})
-    is_span = since in SINCE
-    named = {"since": since if is_span else "", "from": "" if is_span else since, "to": until}
-    return {name: [text] for name, text in named.items() if text}
+        raise ValidationError({"until": ["Choose a time later than since."]})
+    return {name: [iso(at)] for name, at in (("from", since), ("to", until)) if at}
 
 
 def _fingerprints(issues: Any) -> list[str]:

@@ -23,11 +23,9 @@ from deliveries.selectors.stats import (
     stats,
     stats_of_type,
 )
-from webhooks.deciders.reading import moment
-from webhooks.rest import Door, PublicId, Read, Strict
+from webhooks.rest import Door, PublicId, Strict, When
 from webhooks.selectors.window_receipts import ReceiptsOfSource, receipts_by_source
 
-from .dead_letter_bodies import WHEN
 from .figures import CauseBody, FiguresBody
 
 USUAL = timedelta(days=1)
@@ -35,8 +33,8 @@ LONGEST = timedelta(days=396)  # as long as the widest slices are kept
 
 
 class Wish(Strict):
-    since = Read(moment, WHEN, help_text="From when on. Left out: a day before `until`.")
-    until = Read(moment, WHEN, help_text="Until when. Left out: now.")
+    since = When(f"From when on. {When.HOW} Left out: a day before `until`.")
+    until = When(f"Until when. {When.HOW} Left out: now.")
     by = serializers.ChoiceField(
         choices=["subscription", "type", "source"],
         required=False,

@@ -34,9 +34,14 @@ def _number(**kwargs: Any) -> serializers.FloatField:
     return serializers.FloatField(required=False, allow_null=True, **kwargs)
 
 
+ONE_WAY = (Signing.V1, Signing.V1A)
+HOW = "How it signs. `v1`: HMAC-SHA256, by a secret both sides know; `v1a`: ed25519, by the private half of a pair."
+
+
 class SigningKeyHint(SecretHint):
     """A key that signs: of a pair its public half, which is no secret, else the last four characters."""
 
+    signing = serializers.ChoiceField(choices=ONE_WAY, read_only=True, help_text=HOW)
     public_key = serializers.CharField(
         read_only=True, help_text="whpk_…, by which v1a is verified; empty of a shared secret."
     )

@@ -18,9 +18,12 @@ from deliveries.services import subscriptions
 from webhooks.rest import Conflict, Door
 from webhooks.serializers import GivenReason
 
+from .subscription_bodies import HOW, ONE_WAY
+
 
 class SigningSecret(serializers.Serializer[SubscriptionSecret]):
-    hint = serializers.CharField(help_text="Its last four characters.")
+    hint = serializers.CharField(help_text="Its last four characters; of a pair, those of its public key.")
+    signing = serializers.ChoiceField(choices=ONE_WAY, help_text=HOW)
     created_at = serializers.DateTimeField(help_text="When it was made.")
     expires_at = serializers.DateTimeField(
         allow_null=True,

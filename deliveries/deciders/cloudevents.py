@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from webhooks.deciders.expressions import ExpressionFailed, parse_json
+from webhooks.deciders.times import zulu
 
 STRUCTURED: Final = "application/cloudevents+json"
 NO_TYPE: Final = "event"  # the attribute may not be empty
@@ -39,7 +40,7 @@ def wrap(*, message_id: str, told: Told, body: bytes, content_type: str) -> byte
         "id": message_id,
         "source": told.source,
         "type": told.event_type or NO_TYPE,
-        "time": told.at.isoformat().replace("+00:00", "Z"),
+        "time": zulu(told.at, to="auto"),
     }
     if told.entity:
         head["subject"] = told.entity

@@ -137,3 +137,8 @@ class SubscriptionSecret(models.Model):
 
     def __str__(self) -> str:
         return self.public_key or f"…{self.hint}"
+
+    @property
+    def signing(self) -> str:
+        """One key signs one way."""
+        return Signing.V1A if self.public_key else Signing.V1

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from deliveries.models import Alert, MessageKind
+from webhooks.deciders.times import zulu
 from webhooks.ids import parse_id, public_id
 
 from . import announcements
@@ -53,8 +54,8 @@ def _data(alert: Alert, text: str) -> dict[str, Any]:
         "rule": alert.rule,
         "severity": alert.severity,
         "text": text,
-        "opened_at": alert.opened_at.isoformat(),
-        "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+        "opened_at": zulu(alert.opened_at),
+        "closed_at": zulu(alert.closed_at) if alert.closed_at else None,
     }
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from deliveries.models import DeadLetter, Delivery, Issue
 from deliveries.models.dead_letter import IssueState
 from webhooks.deciders.own import OWN_SOURCE
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 
 from .announcements import DELIVERY_DEAD, News, announce_each, heard
@@ -73,7 +74,8 @@ def _news(death: Death, row: tuple[UUID, UUID, str, str, int], now: datetime) ->
         "status": death.status,
         "error": death.error,
     }
-    key = f"{public_id('delivery', delivery)}/{now.isoformat()}"  # it may die again after a replay
+    at = zulu(now, to="auto")
+    key = f"{public_id('delivery', delivery)}/{at}"  # it may die again after a replay
     return News(kind=DELIVERY_DEAD, about=death.subscription_id, key=key, data=data)
 
 

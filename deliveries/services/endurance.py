@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from deliveries.deciders.endurance import Step, begun, ends_at, next_step
 from deliveries.models import Delivery, DeliveryState, Hold, Lane, Phase
+from webhooks.deciders.times import zulu
 
 from . import holds
 from .announcements import SUBSCRIPTION_FAILING, News, announce_each
@@ -95,8 +96,8 @@ def _failing_news(lane: Lane, end: datetime) -> News:
     assert lane.failing_since is not None  # noqa: S101  # _failing() asked for no other
     data = {
         "reason": "It has failed without one success for long.",
-        "failing_since": lane.failing_since.isoformat(),
-        "disabled_at": end.isoformat(),
+        "failing_since": zulu(lane.failing_since),
+        "disabled_at": zulu(end),
     }
     return News(kind=SUBSCRIPTION_FAILING, about=lane.pk, data=data)
 

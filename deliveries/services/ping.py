@@ -29,6 +29,7 @@ from deliveries.dispatcher import orders
 from deliveries.dispatcher.client import Client, Exchange
 from deliveries.dispatcher.orders import Orders
 from webhooks.deciders.redaction import MASK, mask
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id, uuid7
 from webhooks.services import audit
 
@@ -167,7 +168,7 @@ def _prepare(subscription_id: UUID, event_type: str, payload: Payload | None, no
 
 def _sample(subscription_id: UUID, event_type: str, name: str, now: datetime) -> bytes:
     data = {"subscription": public_id("subscription", subscription_id), "test": name}
-    return json.dumps({"type": event_type, "timestamp": now.isoformat(), "data": data}).encode()
+    return json.dumps({"type": event_type, "timestamp": zulu(now), "data": data}).encode()
 
 
 async def _send(ping: _Ping) -> Exchange:

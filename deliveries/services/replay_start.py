@@ -48,8 +48,8 @@ def start(
 ) -> Verdict:
     """Freezes and begins it, in one transaction. `asked` is the choice before its bounds were frozen."""
     now = now or timezone.now()
-    if sentence := _refusal(order):
-        return Verdict(answer=Answer.REFUSED, sentence=sentence)
+    if (refusal := _refusal(order)) is not None:
+        return refusal
     digest = asked.digest()
     if (same := running_already(digest=digest, actor=actor)) is not None:
         return _running(same)
@@ -152,16 +152,17 @@ def _check_rate(replay: Replay, order: Order) -> None:
     replay.save(update_fields=["exceeds_limits"])
 
 
-def _refusal(order: Order) -> str:
+def _refusal(order: Order) -> Verdict | None:
     if not order.reason.strip():
-        return "Say why: a reason is needed."
+        return Verdict(answer=Answer.REFUSED, sentence="Say why: a reason is needed.")
     if not order.seen:
-        return "Nothing was chosen."
+        return Verdict(answer=Answer.NOTHING, sentence="Nothing was chosen.")
     if order.seen > MOST_ITEMS:
-        return f"At most {MOST_ITEMS:,} at once; narrow what is chosen."
+        sentence = f"At most {MOST_ITEMS:,} at once; narrow what is chosen."
+        return Verdict(answer=Answer.REFUSED, sentence=sentence)
     if order.rate_per_s is not None and not 0 < order.rate_per_s <= HIGHEST_RATE_PER_S:
-        return rate_bounds()
-    return ""
+        return Verdict(answer=Answer.REFUSED, sentence=rate_bounds())
+    return None
 
 
 def _changed(seen: int, now: int) -> Verdict:

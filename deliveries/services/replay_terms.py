@@ -19,7 +19,7 @@ UNDER_WAY = (ReplayState.RUNNING, ReplayState.PAUSED, ReplayState.STOPPED)
 class Answer(StrEnum):
     DONE = "done"
     RUNNING = "running"  # the same person asked the same, and that is not over
-    CHANGED = "changed"  # another number than the one that was seen
+    CHANGED = "count-changed"  # another number than the one that was seen
     NOTHING = "nothing"
     REFUSED = "refused"  # by what was asked: its rate, its size, its reason
     LATE = "late"  # somebody else was first, or it is over

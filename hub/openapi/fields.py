@@ -4,10 +4,9 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 
-from deliveries.api.replay_filter import Moment
 from webhooks.authentication import ApiKeyAuthentication
 from webhooks.ids import PREFIXES
-from webhooks.rest import ById, PublicId, Read, Several
+from webhooks.rest import ById, PublicId, Read, Several, Since, When
 from webhooks.serializers import BySlug
 
 HEX = "0192a3b4c5d67e8f9a0b1c2d3e4f5061"
@@ -59,11 +58,16 @@ class SeveralExtension(_Field):
         return {"type": "string"}
 
 
-class MomentExtension(_Field):
-    target_class = Moment
+class WhenExtension(_Field):
+    target_class = When
+    match_subclasses = True
+    priority = 1
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return {"type": "string", "example": "24h" if self.target.takes_spans else "2026-01-31T12:00:00Z"}
+        return {
+            "type": "string",
+            "example": "24h" if isinstance(self.target, Since) else "2026-01-31T12:00:00Z",
+        }
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):

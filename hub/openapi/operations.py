@@ -189,9 +189,7 @@ class ProblemBody(serializers.Serializer[Any]):
     instance = serializers.CharField(
         help_text="The name of this one answer, by which the hub's log knows its mistakes."
     )
-    code = serializers.CharField(
-        help_text="What to decide by: the last part of the type, or what a state is called."
-    )
+    code = serializers.CharField(help_text="What to decide by: the last part of the type.")
     errors = serializers.DictField(  # type: ignore[assignment]
         required=False, help_text="Each field that was wrong with its sentences; `body` is the whole of it."
     )

@@ -111,6 +111,55 @@ PROBLEMS: Final = MappingProxyType(
                 "cancelled while it is pending.",
             ),
             Problem(
+                slug="not-in-quarantine",
+                status=409,
+                title="It does not wait in quarantine",
+                meaning="Only an event that waits in quarantine is released from it, or discarded there.",
+                remedy="Read the event or the cascade again; its state says what became of it.",
+            ),
+            Problem(
+                slug="pending",
+                status=409,
+                title="It is on its way already",
+                meaning="The delivery is pending, or a replay that is still running has chosen it.",
+                remedy="Wait for what it comes to. `detail` says when its next attempt is due.",
+            ),
+            Problem(
+                slug="final",
+                status=409,
+                title="Nothing of it is left to be given up",
+                meaning="A delivery is discarded while it is pending or dead, and cancelled while it is pending.",
+                remedy="Read the delivery again; its state says what became of it.",
+            ),
+            Problem(
+                slug="superseded",
+                status=409,
+                title="A newer version is known",
+                meaning="The subscription wants the latest only, and a newer version of the same is known.",
+                remedy="Look at the delivery of the newer version instead.",
+            ),
+            Problem(
+                slug="empty",
+                status=409,
+                title="Its body is past retention",
+                meaning="The event is kept and its body is not, so there is nothing to send.",
+                remedy="Let its sender send it anew. Operators set how long bodies stay with HUB_KEEP_BODIES_DAYS.",
+            ),
+            Problem(
+                slug="nothing",
+                status=409,
+                title="Nothing is chosen",
+                meaning="No delivery fits the filter of the replay, or others took all that did. Nothing was begun.",
+                remedy="Preview the filter with `dry_run`, if something should have been.",
+            ),
+            Problem(
+                slug="count-changed",
+                status=409,
+                title="Another number is chosen now",
+                meaning="The filter of the replay chooses another number than `expected_count`. Nothing was begun.",
+                remedy="Preview it again with `dry_run`, and send the number that it says.",
+            ),
+            Problem(
                 slug="in-flight",
                 status=409,
                 title="The same request is under way",
@@ -181,6 +230,13 @@ PROBLEMS: Final = MappingProxyType(
                 meaning="The hub is up, and its database is away or too busy. What was asked was not done, or not all "
                 "of it.",
                 remedy="Wait for as long as `Retry-After` says, and send it again with the same Idempotency-Key.",
+            ),
+            Problem(
+                slug="slow",
+                status=503,
+                title="It would take too long",
+                meaning="The database was asked for so much that it was stopped. Nothing was changed.",
+                remedy="Ask for less: narrow the time range, or name a subscription.",
             ),
         )
     }

@@ -1,11 +1,14 @@
 """Reads the parameters of a page's address one by one. It never raises: what it does not know, it says."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 MOST_NOTICES = 10
 FIRST_YEAR, LAST_YEAR = 2000, 9999  # ids tell the time since 1970, and until long after
+_AGO = re.compile(r"([1-9][0-9]{0,5})([mhd])", re.ASCII)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 T = TypeVar("T")
 Params = Mapping[str, Sequence[str]]
@@ -45,6 +48,13 @@ def moment(text: str) -> datetime:
     if not FIRST_YEAR <= at.year < LAST_YEAR:
         raise ValueError(text)
     return at
+
+
+def moment_or_ago(text: str, now: datetime) -> datetime:
+    """A moment, or how long before now: `15m`, `24h`, `7d`."""
+    if not (ago := _AGO.fullmatch(text)):
+        return moment(text)
+    return moment((now - int(ago[1]) * _UNITS[ago[2]]).isoformat())
 
 
 def iso(at: datetime | None) -> str:

@@ -29,6 +29,7 @@ from . import standard
 from .key_forms import KeyForm
 from .samples import Sample
 from .scheme_columns import Kind, Scheme, Unit
+from .times import zulu
 
 _SNS_SIGNED = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 
@@ -60,7 +61,13 @@ def fill_in(sample: Sample, *, id: str, at: datetime) -> Unsigned:
     """`id` names this event and no other, unless the caller wants the same one again."""
     seconds = int(at.timestamp())
     number = int(hashlib.sha256(id.encode()).hexdigest()[:12], 16)
-    known = {"<id>": id, "<n>": number, "<s>": seconds, "<ms>": seconds * 1_000, "<iso>": _iso(at)}
+    known = {
+        "<id>": id,
+        "<n>": number,
+        "<s>": seconds,
+        "<ms>": seconds * 1_000,
+        "<iso>": zulu(at, to="seconds"),
+    }
     headers = {name: str(_filled(value, known)) for name, value in sample.headers.items()}
     content_type = "application/x-www-form-urlencoded" if sample.form else sample.content_type
     return Unsigned(
@@ -174,7 +181,7 @@ def _stamp(row: Scheme, unsigned: Unsigned) -> str:
         return str(_get(unsigned.document, _path(row.timestamp)))
     seconds = int(unsigned.at.timestamp())
     return {Unit.SECONDS: str(seconds), Unit.MILLISECONDS: str(seconds * 1_000)}.get(
-        row.timestamp_unit, _iso(unsigned.at)
+        row.timestamp_unit, zulu(unsigned.at, to="seconds")
     )
 
 
@@ -210,7 +217,7 @@ def _sns(unsigned: Unsigned, row: Scheme, key: RSAPrivateKey) -> Unsigned:
 
 
 def _paypal(unsigned: Unsigned, row: Scheme, key: RSAPrivateKey) -> Signed:
-    at, transmission = _iso(unsigned.at), unsigned.headers["paypal-transmission-id"]
+    at, transmission = zulu(unsigned.at, to="seconds"), unsigned.headers["paypal-transmission-id"]
     content = f"{transmission}|{at}|{row.account}|{binascii.crc32(unsigned.body)}"
     made = base64.b64encode(key.sign(content.encode(), PKCS1v15(), SHA256())).decode()
     return _with(unsigned, {"paypal-transmission-time": at, "paypal-transmission-sig": made})
@@ -276,7 +283,3 @@ def _get(document: Any, path: list[str]) -> Any:
 def _put(document: Mapping[str, Any], path: list[str], value: str) -> dict[str, Any]:
     name, *rest = path
     return {**document, name: _put(document[name], rest, value) if rest else value}
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

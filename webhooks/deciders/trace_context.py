@@ -43,6 +43,11 @@ def parent_of(headers: Mapping[str, str]) -> Parent | None:
     return Parent(int(found["trace"], 16), int(found["span"], 16)) if found else None
 
 
+def naming(parent: Parent) -> str:
+    """A traceparent of it. Whether it was sampled nobody kept, so it does not say so."""
+    return f"00-{parent.trace_id:032x}-{parent.span_id:016x}-00"
+
+
 def _traceparent(headers: Mapping[str, str]) -> re.Match[str] | None:
     return _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip(_BLANK))
 

@@ -6,7 +6,7 @@
 from .bodies import Body, ById, Filters, PublicId, Strict, holder_of
 from .door import LOOKS, UNCACHED, Door
 from .pages import Cursor, Pages, Rows
-from .params import MadeBetween, Read, Several, from_when, until_when
+from .params import MadeBetween, Read, Several, Since, When
 from .problems import BodyTooLarge, Busy, Changed, Conflict
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
     "Read",
     "Rows",
     "Several",
+    "Since",
     "Strict",
-    "from_when",
+    "When",
     "holder_of",
-    "until_when",
 ]

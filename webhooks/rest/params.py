@@ -1,13 +1,15 @@
 """Parameters of a list's address, read as the console reads them, and refused where it would excuse them."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.fields import SkipField
 
-from webhooks.deciders.reading import moment
+from webhooks.deciders.reading import moment_or_ago
 from webhooks.ids import first_id_at
 
 from .bodies import Filters
@@ -15,6 +17,7 @@ from .bodies import Filters
 M = TypeVar("M", bound=Model)
 
 MOST_VALUES: Final = 50  # of one parameter; a longer list is a slip, or an attack
+EVER: Final = "all"
 
 
 class Read(serializers.Field[Any, Any, Any, Any]):
@@ -46,21 +49,42 @@ class Several(Read):
         return tuple(sorted(found, key=str))
 
 
-def from_when() -> Read:
-    return Read(moment, _WHEN, help_text="Those made at this time or later, such as 2026-01-31T12:00:00Z.")
+class When(Read):
+    """A time, or how long ago: the same words in every list, in figures and in the filter of a replay."""
+
+    HOW = "A time such as 2026-01-31T12:00:00Z, or how long ago: `15m`, `24h`, `7d`."
+    SENTENCE = "Write a time such as 2026-01-31T12:00:00Z, or how long ago, such as 15m, 24h or 7d."
+
+    def __init__(self, help_text: str, **kwargs: Any) -> None:
+        super().__init__(_moment, self.SENTENCE, help_text=help_text, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):  # JSON has numbers, and 20260131 would pass for a day
+            raise ValidationError(self.sentence)
+        return super().to_internal_value(data)
 
 
-def until_when() -> Read:
-    return Read(moment, _WHEN, help_text="Those made before this time.")
+class Since(When):
+    """`all` lifts the bound, as it does on the console."""
+
+    HOW = f"{When.HOW[:-1]}; or `all`."
+    SENTENCE = f"{When.SENTENCE[:-1]}, or all."
+
+    def to_internal_value(self, data: Any) -> Any:
+        if data == EVER:
+            raise SkipField
+        return super().to_internal_value(data)
 
 
-_WHEN = "Write a time such as 2026-01-31T12:00:00Z."
+def _moment(text: str) -> datetime:
+    return moment_or_ago(text, datetime.now(UTC))
 
 
 class MadeBetween(Filters):
     """For lists of what was made at some time; ids tell which."""
 
-    since, until = from_when(), until_when()
+    since = Since(f"Those made at this time or later. {Since.HOW}")
+    until = When(f"Those made before this time. {When.HOW}")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start, end = attrs.get("since"), attrs.get("until")

@@ -87,7 +87,10 @@ def problem(
     detail: str,
     errors: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The members of one occurrence; `instance` names it, and nothing else has that name."""
+    """The members of one occurrence; `instance` names it, and nothing else has that name.
+
+    Its code is the last part of its type: a code that has no page is said by the kind that its status usually has.
+    """
     kind = problem_for(status=status, codes=codes)
     body: dict[str, Any] = {
         "type": address_of(request, kind),
@@ -95,7 +98,7 @@ def problem(
         "status": status,
         "detail": detail,
         "instance": f"urn:uuid:{uuid4()}",
-        "code": codes[0] if codes else kind.slug,
+        "code": kind.slug,
     }
     return body | ({"errors": errors} if errors else {})
 

@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from webhooks import store_many
 from webhooks.deciders.expressions import render_json
 from webhooks.deciders.own import OWN_SOURCE
+from webhooks.deciders.times import zulu
 from webhooks.models import KeyKind, Source
 from webhooks.store import Fact
 
@@ -61,7 +62,7 @@ def _ensure_source() -> None:
 
 
 def _fact(event: OwnEvent, now: datetime) -> Fact:
-    timestamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    timestamp = zulu(now)
     external_id = f"{event.event_type}/{event.key}"
     body = {"event_id": external_id, "event_type": event.event_type, "timestamp": timestamp}
     said = json.dumps([event.event_type, event.data], sort_keys=True).encode()

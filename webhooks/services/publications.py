@@ -19,6 +19,7 @@ from webhooks.deciders.business_keys import business_keys_of
 from webhooks.deciders.expressions import ExpressionFailed, render_json
 from webhooks.deciders.identify import MAX_ENTITY, MAX_ID, MAX_TYPE, check_name, check_version
 from webhooks.deciders.plain_publication import Plain
+from webhooks.deciders.times import zulu
 from webhooks.deciders.trace_context import Parent
 from webhooks.models import KeyKind, Source, Subscriber
 
@@ -130,7 +131,7 @@ def _subject(entity: str | None, version: int | None) -> dict[str, Any]:
 
 
 def _body(said: Said, now: datetime, subject: Mapping[str, Any]) -> bytes:
-    timestamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    timestamp = zulu(now)
     head = {"event_id": said.event_id, "event_type": said.event_type, "timestamp": timestamp}
     try:
         body = render_json({**head, **subject, "data": said.data})

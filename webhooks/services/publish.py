@@ -15,6 +15,8 @@ from django.utils import timezone
 
 from webhooks import store
 from webhooks.deciders import causality
+from webhooks.deciders.times import zulu
+from webhooks.deciders.trace_context import naming
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
 from webhooks.models import Source
@@ -27,7 +29,7 @@ from .publications import NOWHERE, Origin, Said, as_of, fact_of
 from .refuse import refuse
 
 PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
-# Headers that keep, of a refused one, whom alone it is for, and when; what caused it has its usual one.
+# Headers that keep, of a refused one, whom alone it is for, and when; what it followed from has the usual ones.
 TARGET = "weir-subscriber"
 DELIVER_AT = "weir-deliver-at"
 MOST_AT_ONCE = 1_000  # events in one batch
@@ -162,9 +164,13 @@ def _check_enabled(source: Source) -> None:
 def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) -> None:
     headers = {TARGET: public_id("subscriber", fact.target_id)} if fact.target_id else {}
     if fact.deliver_at:
-        headers[DELIVER_AT] = fact.deliver_at.isoformat()
+        headers[DELIVER_AT] = zulu(fact.deliver_at, to="auto")
     if fact.cause_id:
         headers[causality.HEADER] = public_id("delivery", fact.cause_id)
+    if fact.sender:
+        headers["traceparent"] = naming(fact.sender)
+    if fact.tracestate:  # which came with a sender; without one it would not be read
+        headers["tracestate"] = fact.tracestate
     arrival = Arrival(
         method=PUBLISHED, headers=headers, body=fact.body, query="", remote_address="", received_at=now
     )
