@@ -7,10 +7,12 @@ event's life (webhooks.story, by structlog straight to the stream, since there a
 import json
 import logging
 import logging.config
+import select
 import sys
+import threading
 import time
-from collections.abc import Mapping, MutableMapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -93,18 +95,20 @@ def is_json() -> bool:
 def configure(config: Mapping[str, Any]) -> None:
     """Django's LOGGING_CONFIG: sets up Python's logging, and where stories go."""
     logging.config.dictConfig(dict(config))
-    story.use(stories())
+    take_stories()
 
 
-def stories() -> Any:
-    """A bound logger of structlog. A person at a terminal sees an event's steps only who asks for a level."""
+def take_stories() -> None:
+    """By a bound logger of structlog. A person at a terminal sees an event's steps only who asks for a level."""
     in_json = is_json()
     asked = settings.HUB_LOG_LEVEL or ("info" if in_json else "warning")
-    return structlog.wrap_logger(
-        _Stderr(),
+    stderr = _Stderr()
+    log = structlog.wrap_logger(
+        stderr,
         processors=[structlog.processors.add_log_level, _as_json if in_json else _as_text],
         wrapper_class=structlog.make_filtering_bound_logger(asked),
     ).bind()
+    story.use(log, group=stderr.together)
 
 
 def _as_json(logger: Any, method: str, told: Fields) -> str:
@@ -126,14 +130,42 @@ def _as_text(logger: Any, method: str, told: Fields) -> str:
 
 
 class _Stderr:
-    """Writes a line at once, so that lines of several processes never mix; who reads none any more stops nobody."""
+    """Writes a line at once, so that lines of several processes never mix; who reads none any more stops nobody.
+
+    Of lines that a thread tells together, it writes as many at once as a pipe takes without parting them.
+    """
+
+    def __init__(self) -> None:
+        self._held = threading.local()
 
     def msg(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
+        held: list[str] | None = getattr(self._held, "lines", None)
+        if held is None:
+            return self._write([line])
+        self._held.size += len(line.encode("utf-8", "replace")) + 1
+        if self._held.size > select.PIPE_BUF:
+            self._write(held)
+            held.clear()
+            self._held.size = len(line.encode("utf-8", "replace")) + 1
+        held.append(line)
 
     debug = info = warning = error = critical = log = msg
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        held = self._held.lines = []
+        self._held.size = 0
+        try:
+            yield
+        finally:
+            del self._held.lines
+            self._write(held)
+
+    def _write(self, lines: Sequence[str]) -> None:
+        if lines:
+            with suppress(OSError, ValueError):
+                sys.stderr.write("\n".join(lines) + "\n")
+                sys.stderr.flush()
 
 
 def _encode(fields: Fields) -> str:

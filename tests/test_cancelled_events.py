@@ -25,7 +25,6 @@ from hub import logs
 from tests import make
 from tests.callers import Caller, with_key
 from tests.replaying import start
-from webhooks import story
 from webhooks.ids import public_id, uuid7
 from webhooks.models import AuditEntry, Event, EventBody, EventKey, Refusal
 from webhooks.services.scheduled import CancelVerdict, cancel, release_due
@@ -202,7 +201,7 @@ def test_retention_drops_it_as_whatever_is_over(settings: Any) -> None:
 
 def test_it_is_told_with_who_it_was(capfd: Any, settings: Any) -> None:
     settings.HUB_LOG_LEVEL, settings.HUB_LOG_FORMAT = "info", "json"
-    story.use(logs.stories())
+    logs.take_stories()
     event = cancelled()
     cancel(event_id=event.pk, actor="bob")
     [line] = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "cancelled" in line]

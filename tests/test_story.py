@@ -1,8 +1,10 @@
 """Every step of an event's life is a line under its id, as JSON; and no line holds a secret."""
 
 import json
+import select
 from collections.abc import Iterator
 from ipaddress import ip_network
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,7 +42,7 @@ def told(settings: Any) -> Iterator[None]:
     settings.HUB_LOG_FORMAT = "json"
     settings.HUB_LOG_LEVEL = "debug"
     before = story._log
-    story.use(logs.stories())
+    logs.take_stories()
     yield
     story.use(before)
 
@@ -134,7 +136,7 @@ class TestTheLife:
         self, capfd: Capture, settings, level: str, expected: int
     ) -> None:
         settings.HUB_LOG_LEVEL = level
-        story.use(logs.stories())
+        logs.take_stories()
         with Endpoint(answers(204)) as endpoint:
             lane = make.subscription(endpoint.url)
             make.delivery(lane)
@@ -265,7 +267,7 @@ class TestLines:
 
     def test_below_the_level_nothing_is_told(self, settings, capfd: Capture) -> None:
         settings.HUB_LOG_LEVEL = "warning"
-        story.use(logs.stories())
+        logs.take_stories()
         story.tell("received")
         assert not story.is_told()
         assert capfd.readouterr().err == ""
@@ -276,8 +278,58 @@ class TestLines:
         settings.HUB_LOG_FORMAT = "text"
         for level, expected in (("", 0), ("info", 1)):
             settings.HUB_LOG_LEVEL = level
-            story.use(logs.stories())
+            logs.take_stories()
             story.tell("delivered", code=204, error=None)
             shown = capfd.readouterr().err.splitlines()
             assert len(shown) == expected
         assert shown[0][8:] == " INFO    weir: delivered code=204"
+
+
+class Written:
+    """A stream that keeps each write as it was."""
+
+    def __init__(self) -> None:
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.writes.append(text)
+
+    def flush(self) -> None: ...
+
+
+class TestTogether:
+    @pytest.fixture
+    def stream(self, monkeypatch: pytest.MonkeyPatch) -> Written:
+        stream = Written()
+        monkeypatch.setattr(logs, "sys", SimpleNamespace(stderr=stream))
+        return stream
+
+    def test_many_lines_are_written_as_a_pipe_takes_them_whole_and_in_their_order(
+        self, stream: Written
+    ) -> None:
+        with story.together():
+            for number in range(100):
+                story.tell("received", number=number)
+        assert 1 < len(stream.writes) < 10
+        assert all(len(each) <= select.PIPE_BUF and each.endswith("\n") for each in stream.writes)
+        told = [json.loads(line)["number"] for line in "".join(stream.writes).splitlines()]
+        assert told == list(range(100))
+
+    def test_a_line_longer_than_a_pipe_takes_is_written_alone(self, stream: Written) -> None:
+        with story.together():
+            for text in ("a", "b" * select.PIPE_BUF, "c"):
+                story.tell("received", text=text)
+        assert [json.loads(each)["text"][0] for each in stream.writes] == ["a", "b", "c"]
+
+    def test_what_was_told_before_something_broke_is_written(self, stream: Written) -> None:
+        with pytest.raises(RuntimeError), story.together():
+            story.tell("received")
+            raise RuntimeError
+        assert len(stream.writes) == 1
+
+    def test_afterwards_each_line_is_written_at_once(self, stream: Written) -> None:
+        with story.together():
+            pass
+        story.tell("received")
+        story.tell("routed")
+        assert len(stream.writes) == 2

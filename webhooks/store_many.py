@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from webhooks import rows, wake
+from webhooks import rows, story, wake
 from webhooks.ids import trace_id, uuid7
 from webhooks.models import BusinessKey, EventKey, KeyKind, Source
 from webhooks.receipt_sql import insert_many
@@ -78,8 +78,9 @@ def _insert(made: Sequence[_Made]) -> set[UUID]:
 
 
 def _tell(fresh: Iterable[_Made]) -> None:
-    for each in fresh:
-        tell_stored(each.fact, each.event_id, each.trace_id)
+    with story.together():
+        for each in fresh:
+            tell_stored(each.fact, each.event_id, each.trace_id)
 
 
 def _row(made: _Made) -> rows.Row:

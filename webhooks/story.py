@@ -5,7 +5,8 @@ not read in a log does not get there: no secret is ever told, and a body only as
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from logging import DEBUG, INFO, WARNING
 from typing import Any
@@ -18,7 +19,7 @@ from webhooks.deciders.redaction import mask_document
 from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 
-__all__ = ["DEBUG", "INFO", "WARNING", "is_told", "payload", "tell", "use"]
+__all__ = ["DEBUG", "INFO", "WARNING", "is_told", "payload", "tell", "together", "use"]
 
 LONGEST = 16_384  # characters of a body in one line
 _KINDS = {
@@ -35,10 +36,18 @@ _log: Any = structlog.wrap_logger(
 ).bind()  # until somebody says where to
 
 
-def use(log: Any) -> None:
-    """`log` is a bound logger of structlog; it decides which levels are told."""
-    global _log
-    _log = log
+_group: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+def use(log: Any, *, group: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+    """`log` is a bound logger of structlog; it decides which levels are told. `group` holds lines back: `together`."""
+    global _log, _group
+    _log, _group = log, group
+
+
+def together() -> AbstractContextManager[object]:
+    """What is told inside may be written together: a write for each line takes as long as making it."""
+    return _group()
 
 
 def is_told(level: int = INFO) -> bool:
