@@ -16,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 PATIENCE_S = 30.0
+STARTING_S = 90.0  # all migrations, and beside other work
 PROC = Path("/proc")
 
 
@@ -91,7 +92,7 @@ def running_hub(folder: Path, port: int, environment: Mapping[str, str]) -> Iter
         )
     hub = Hub(process=process, address=f"http://127.0.0.1:{port}", log=folder / "log")
     try:
-        hub.until(lambda: hub.said("Weir is up at") or process.poll() is not None)
+        hub.until(lambda: hub.said("Weir is up at") or process.poll() is not None, within_s=STARTING_S)
         assert process.poll() is None, hub.log.read_text()
         yield hub
     finally:
