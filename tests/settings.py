@@ -14,8 +14,7 @@ def _remove(folder: str) -> None:
 
 
 # Processes that a test starts read this file again; they share the first one's folder.
-_IS_FIRST = "TEST_VAR" not in os.environ
-if _IS_FIRST:
+if "TEST_VAR" not in os.environ:
     os.environ["TEST_VAR"] = tempfile.mkdtemp(prefix="weir-tests-")
     atexit.register(_remove, os.environ["TEST_VAR"])
 os.environ["HUB_VAR"] = os.environ["TEST_VAR"]
@@ -35,7 +34,5 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 HUB_LOG_FORMAT = "text"
 # Tests add up when they ask for it: a thread that writes by itself would meet their transactions.
 HUB_ADD_UP_S = 0
-if _IS_FIRST:  # a test that seats several dispatchers says so; the hubs it starts have as many as anybody's
-    HUB_SEATS = HUB_SEATS_ASKED = 1
 # A test's questions are counted without those that count requests.
 HUB_API_RATE = 0
