@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from tests import make
 from tests.callers import browser
-from tests.certificates import Authority, authority, rsa_key
+from tests.certificates import Authority, authority, rsa_key, trusting
 from tests.test_signature_traps import URLS
 from webhooks.deciders.arrival import Arrival
 from webhooks.deciders.options import with_options
@@ -22,7 +22,7 @@ from webhooks.deciders.schemes import SCHEMES, scheme
 from webhooks.deciders.signing import Signed, fill_in, sign
 from webhooks.deciders.verify import Refused, Verified, verify
 from webhooks.models import Event, Handshake, Refusal, Source
-from webhooks.services import certificates, known_sources
+from webhooks.services import certificates, known_sources, trusted_roots
 from webhooks.services.accept import Prospect, accept, try_again
 from webhooks.services.rehearse import rehearse
 from webhooks.services.sources import create_source, update_source
@@ -67,6 +67,7 @@ def provider(monkeypatch: Any) -> Iterator[Provider]:
         return made.own.certificate
 
     monkeypatch.setattr(certificates, "_fetch", fetch)
+    monkeypatch.setattr(trusted_roots, "roots", lambda: trusting(made.own.certificate))
     certificates._kept.clear()
     yield made
     certificates._kept.clear()

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.certificates import trusting
 from tests.test_signature_vectors import ROWS, VECTORS
 from webhooks.deciders import handshakes
 from webhooks.deciders.batches import bodies_of
+from webhooks.deciders.chains import NOBODY
 from webhooks.deciders.identify import identify
 from webhooks.deciders.options import with_options
 from webhooks.deciders.sameness import digest_of
@@ -32,12 +34,18 @@ class Case:
 
     def __init__(self, row: Scheme, arrival: Arrival, secret: str, certificate: str = "") -> None:
         self.row, self.arrival, self.certificate = row, arrival, certificate
+        self.roots = trusting(certificate) if certificate else NOBODY
         self.secrets = [LiveSecret(text=secret, hint="hint")] if row.needs_secret else []
 
     def verify(self, arrival: Arrival) -> Verified | Refused:
         now = self.arrival.received_at
         return verify(
-            scheme=self.row, secrets=self.secrets, arrival=arrival, now=now, certificate=self.certificate
+            scheme=self.row,
+            secrets=self.secrets,
+            arrival=arrival,
+            now=now,
+            certificate=self.certificate,
+            roots=self.roots,
         )
 
 

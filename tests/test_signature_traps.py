@@ -487,6 +487,7 @@ class TestWhatACertificateVouchesFor:
             arrival=case.arrival,
             now=case.arrival.received_at,
             certificate=case.certificate,
+            roots=case.roots,
         )
         assert found == (Verified() if is_taken else refused("signature-version"))
 
@@ -506,4 +507,4 @@ class TestWhatACertificateVouchesFor:
         case = from_vector(BY_ID[CERTIFIED[slug]])
         row = with_options(case.row, {"account": account}) if account else case.row
         given: dict[str, Any] = {"certificate": case.certificate, "now": case.arrival.received_at, **changes}
-        return verify(scheme=row, secrets=[], arrival=case.arrival, **given)
+        return verify(scheme=row, secrets=[], arrival=case.arrival, roots=case.roots, **given)

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
+from tests.certificates import trusting
 from webhooks.deciders.schemes import scheme as row_of
 from webhooks.models import Event, EventBody, Handshake, Refusal, SecretPurpose, Source
-from webhooks.services import certificates
+from webhooks.services import certificates, trusted_roots
 from webhooks.services.sources import add_secret, create_source
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +82,8 @@ def test_a_vector_gives_what_it_expects_at_the_door(vector: dict[str, Any], monk
     source = _source(vector)
     monkeypatch.setattr("webhooks.views.timezone.now", lambda: datetime.fromtimestamp(vector["now"], UTC))
     monkeypatch.setattr(certificates, "_fetch", lambda url: vector["secret"])
+    if row_of(source.scheme).needs_certificate:
+        monkeypatch.setattr(trusted_roots, "roots", lambda: trusting(vector["secret"]))
     certificates._kept.clear()
     answer = _send(vector)
     if "expect_response" in vector:

@@ -8,13 +8,14 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-from cryptography.x509 import Certificate, load_pem_x509_certificate
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from .arrival import Arrival
+from .chains import Roots, is_vouched_for
 from .pinning import pinned
 from .places import look_up
 from .scheme_columns import Kind, Scheme
@@ -54,7 +55,7 @@ def certificate_url(row: Scheme, arrival: Arrival) -> str | Refused:
 
 
 def verify_certified(
-    row: Scheme, arrival: Arrival, now: datetime, certificate: str, secrets_at: datetime
+    row: Scheme, arrival: Arrival, now: datetime, certificate: str, roots: Roots, secrets_at: datetime
 ) -> Verified | Refused:
     """`certificate` is PEM, from the address that `certificate_url` named. A pinned one leaves both out of account."""
     if row.pinned_certificate:
@@ -67,7 +68,20 @@ def verify_certified(
         return url
     if not certificate:
         return refused("certificate-missing")
+    if fault := unusable(certificate, roots, now):
+        return fault
     return _by_certificate(row, arrival, now, presented, _key(certificate, now))
+
+
+def unusable(certificate: str, roots: Roots, at: datetime) -> Refused | None:
+    """Why nothing can be verified with it: by itself, or by who issued it."""
+    try:
+        if _key(certificate, at) is None:
+            return refused("certificate-invalid")
+        is_trusted = is_vouched_for(_parsed(certificate), roots, at)
+    except (ValueError, UnsupportedAlgorithm):  # a name or a key that cannot be read
+        return refused("certificate-invalid")
+    return None if is_trusted else refused("certificate-untrusted")
 
 
 def _by_pinned(row: Scheme, arrival: Arrival, now: datetime, secrets_at: datetime) -> Verified | Refused:
@@ -139,16 +153,17 @@ def _is_signed(key: RSAPublicKey, presented: Presented, content: bytes, hashed: 
 
 
 def _key(pem: str, now: datetime) -> RSAPublicKey | None:
-    certificate = _parsed(pem)
-    if certificate is None or not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+    signer = next(iter(_parsed(pem)), None)
+    if signer is None or not signer.not_valid_before_utc <= now <= signer.not_valid_after_utc:
         return None
-    key = certificate.public_key()
+    key = signer.public_key()
     return key if isinstance(key, RSAPublicKey) else None
 
 
 @lru_cache(maxsize=64)
-def _parsed(pem: str) -> Certificate | None:
+def _parsed(pem: str) -> tuple[Certificate, ...]:
+    """The signer's own, then what came with it."""
     try:
-        return load_pem_x509_certificate(pem.encode())
+        return tuple(load_pem_x509_certificates(pem.encode()))
     except ValueError:
-        return None
+        return ()

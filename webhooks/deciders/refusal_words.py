@@ -80,6 +80,12 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "The certificate cannot be read, or was not valid when the request came. "
             "One that is pinned on the source may have expired.",
         ),
+        "certificate-untrusted": Words(
+            "Untrusted certificate",
+            "It came from the provider's own host, but whoever issued it is not trusted by this system, or was not "
+            "when the request came: compare the provider's news, bring the system's root certificates up to date, "
+            "start this hub again, and accept the request after all.",
+        ),
         "secret-missing": Words(
             "No live secret", "Every secret of this source has expired: add the one that the sender uses."
         ),

@@ -47,6 +47,7 @@ _DETAILS = {
     "certificate-url": "The certificate's address is not one of the provider's.",
     "certificate-missing": "The certificate to verify with is not at hand.",
     "certificate-invalid": "The certificate is unreadable, or not valid at this time.",
+    "certificate-untrusted": "The certificate's issuers lead to no authority that this system trusts.",
 }
 
 

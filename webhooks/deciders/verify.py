@@ -10,6 +10,7 @@ from . import standard
 from .adyen import verify_adyen
 from .arrival import Arrival
 from .certificates import certificate_url, verify_certified
+from .chains import NOBODY, Roots
 from .key_forms import key_of
 from .pinning import refuse_private_key
 from .places import look_up
@@ -31,12 +32,14 @@ def verify(
     arrival: Arrival,
     now: datetime,
     certificate: str = "",
+    roots: Roots = NOBODY,
     any_age: bool = False,
     secrets_at: datetime | None = None,
 ) -> Verified | Refused:
     """Tries every secret given; the caller leaves out the expired ones. `any_age` waives staleness, nothing else.
 
-    A pinned certificate must be valid at `secrets_at`, as a secret would be live: `now`, if not said otherwise.
+    `roots` are who may vouch for `certificate`. A pinned one must be valid at `secrets_at`, as a secret would be live:
+    `now`, if not said otherwise.
     """
     if scheme.kind is Kind.NONE:
         return Verified()
@@ -47,7 +50,7 @@ def verify(
         if row.signs_fields and arrival.is_ambiguous:
             return refused("body-ambiguous")
         if row.needs_certificate:
-            return verify_certified(row, arrival, now, certificate, secrets_at or now)
+            return verify_certified(row, arrival, now, certificate, roots, secrets_at or now)
         found = _verify(row, secrets, arrival, now)
         return _beside(row, secrets, arrival, now, found) if isinstance(found, Refused) else found
     except ValueError as error:

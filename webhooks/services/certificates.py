@@ -5,15 +5,19 @@ meanwhile; when none can be had, it comes again after our 503.
 """
 
 import time
+from datetime import UTC, datetime
+from math import inf
 from typing import TypeVar
 
-from . import provider_host
+from webhooks.deciders.certificates import unusable
+
+from . import provider_host, trusted_roots
 
 _MAX_KEPT = 64  # addresses; providers use one or two at a time
 _FAILED_FOR_S = 30.0  # how long a failure stands, so that a flood of requests makes no flood of fetches
 
 _T = TypeVar("_T")
-_kept: dict[str, str] = {}
+_kept: dict[str, tuple[str, float]] = {}  # in PEM, and until when: for good, or as long as a failure
 _failed: dict[str, float] = {}
 
 
@@ -23,7 +27,8 @@ class CertificateUnavailable(Exception):  # noqa: N818  # it names what happened
 
 def certificate_at(url: str) -> str:
     """In PEM. Raises CertificateUnavailable, which is our trouble and no fault of the sender's."""
-    if (known := _kept.get(url)) is not None:
+    known, until = _kept.get(url, ("", 0.0))
+    if until > time.monotonic():
         return known
     if _failed.get(url, 0) > time.monotonic():
         raise CertificateUnavailable(f"{url} could not be fetched a moment ago.")
@@ -32,7 +37,9 @@ def certificate_at(url: str) -> str:
     except provider_host.FAULTS as error:
         _remember(_failed, url, time.monotonic() + _FAILED_FOR_S)
         raise CertificateUnavailable(f"{url} could not be fetched: {error}") from None
-    _remember(_kept, url, found)
+    # The provider may mend at the same address what cannot be used.
+    fault = unusable(found, trusted_roots.roots(), datetime.now(UTC))
+    _remember(_kept, url, (found, time.monotonic() + _FAILED_FOR_S if fault else inf))
     return found
 
 

@@ -11,6 +11,7 @@ from webhooks.deciders import handshakes
 from webhooks.deciders.batches import bodies_of
 from webhooks.deciders.business_keys import business_keys_of
 from webhooks.deciders.causality import claim_of
+from webhooks.deciders.chains import NOBODY
 from webhooks.deciders.handshakes import Handshake, Keys
 from webhooks.deciders.identify import Identity, identify
 from webhooks.deciders.places import first_of
@@ -21,6 +22,7 @@ from webhooks.deciders.trace_context import parent_of
 from webhooks.deciders.verdicts import refused
 from webhooks.deciders.verify import Arrival, LiveSecret, Refused, Verified, certificate_url, verify
 
+from . import trusted_roots
 from .certificates import certificate_at
 from .known_sources import KnownSource
 
@@ -102,6 +104,7 @@ def _verified(
         arrival=arrival,
         now=arrival.received_at,
         certificate=certificate,
+        roots=trusted_roots.roots() if certificate else NOBODY,
         any_age=any_age,
         secrets_at=secrets_at,
     )
