@@ -3,7 +3,7 @@
 `door` lets in, narrows and pages; `bodies` reads; `problems` refuses.
 """
 
-from .bodies import Body, ById, Filters, PublicId, Strict, holder_of
+from .bodies import Body, ById, Filters, Json, PublicId, Strict, holder_of
 from .door import LOOKS, UNCACHED, Door
 from .pages import Cursor, Pages, Rows
 from .params import MadeBetween, Read, Several, Since, When
@@ -21,6 +21,7 @@ __all__ = [
     "Cursor",
     "Door",
     "Filters",
+    "Json",
     "MadeBetween",
     "Pages",
     "PublicId",

@@ -11,6 +11,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.utils import json
 
 from webhooks.authentication import KeyHolder
+from webhooks.deciders.wording import UNSTORABLE, is_storable_json
 from webhooks.ids import parse_id, public_id
 
 M = TypeVar("M", bound=Model)
@@ -29,6 +30,16 @@ class Body(JSONParser):
 def read_json(body: bytes) -> Any:
     """As `Body` reads it. Raises ValueError, or RecursionError, without a word for the caller."""
     return json.loads(body.decode(), parse_constant=json.strict_constant)
+
+
+class Json(serializers.JSONField):
+    """Any JSON that can be stored as such, which a NUL and half a character cannot."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if not is_storable_json(value):
+            raise ValidationError(UNSTORABLE)
+        return value
 
 
 class Strict(serializers.Serializer[Any]):

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from webhooks.deciders.own import OWN_PREFIX
 from webhooks.deciders.schemas import Schema, read_schema
+from webhooks.deciders.wording import UNSTORABLE, is_storable_json
 from webhooks.models import EventType, EventTypeState
 
 from . import audit
@@ -163,6 +164,9 @@ def check(*, name: str, schema: object, example: object, description: str = "") 
         )
     if name.startswith(OWN_PREFIX):
         raise ValidationError({"name": [_OURS]})
+    for field, value in (("schema", schema), ("example", example)):
+        if not is_storable_json(value):
+            raise ValidationError({field: [UNSTORABLE]})
     if schema is None:
         return
     try:
