@@ -1,6 +1,7 @@
 """How a door reads: JSON, strict about what it does not know, and things named by their public ids."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -8,8 +9,10 @@ from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
 from rest_framework.utils import json
 
+from webhooks import chunks
 from webhooks.authentication import KeyHolder
 from webhooks.deciders.wording import UNSTORABLE, is_storable_json
 from webhooks.ids import parse_id, public_id
@@ -30,6 +33,16 @@ class Body(JSONParser):
 def read_json(body: bytes) -> Any:
     """As `Body` reads it. Raises ValueError, or RecursionError, without a word for the caller."""
     return json.loads(body.decode(), parse_constant=json.strict_constant)
+
+
+def gather(request: Request) -> None:
+    """Makes what came in chunks a body with a length, which Django then knows to read. Raises ParseError."""
+    try:
+        body = chunks.read(request._request)
+    except OSError:
+        raise ParseError("The body ended before its last chunk.") from None
+    request._request._stream = BytesIO(body)
+    request.META["CONTENT_LENGTH"] = str(len(body))
 
 
 class Json(serializers.JSONField):

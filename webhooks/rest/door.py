@@ -39,7 +39,7 @@ from webhooks.services.kept_answers import Claim
 from webhooks.services.versions import Seen
 
 from . import problems, rates, repeats
-from .bodies import Body, Filters, Strict
+from .bodies import Body, Filters, Strict, gather
 from .pages import Cursor, Pages, Rows, by_key
 
 M = TypeVar("M", bound=Model)
@@ -217,6 +217,8 @@ class Door(GenericViewSet[M]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            gather(request)
         if _length_of(request) > settings.HUB_MAX_BODY:
             raise problems.BodyTooLarge(f"A body has at most {settings.HUB_MAX_BODY} bytes.")
         if isinstance(request.auth, ApiKey):
