@@ -117,6 +117,88 @@ def test_what_refers_to_itself_without_end_and_what_is_too_deep_are_told() -> No
     assert read_schema({"properties": {"a": {"$ref": "#"}}}).flaws(value) == told
 
 
-def test_a_long_text_is_held_against_no_pattern() -> None:
-    schema = read_schema({"pattern": "^a*a*a*$"})
-    assert schema.flaws("a" * 2_001) == ["data: A text held against a pattern has at most 2,000 characters"]
+@pytest.mark.parametrize(
+    ("pattern", "longest"), [("^a*$", 2_000), ("^a*a*$", 2_000), ("^a*a*a*$", 391), ("a*a*a*", 124)]
+)
+def test_the_more_ways_a_pattern_has_the_shorter_the_texts_held_against_it(
+    pattern: str, longest: int
+) -> None:
+    schema, told = (
+        read_schema({"pattern": pattern}),
+        f"A text held against {pattern!r} has at most {longest:,}",
+    )
+    assert schema.flaws("a" * longest) == []
+    assert schema.flaws("a" * longest + "a") == [f"data: {told} characters"]
+
+
+def test_a_long_name_is_held_against_no_pattern() -> None:
+    schema = read_schema(
+        {"unevaluatedProperties": False, "allOf": [{"patternProperties": {"^a*a*a*b$": {}}}]}
+    )
+    assert schema.flaws({"a" * 391 + "b": 1}) == [
+        "data: A name held against a pattern has at most 391 characters"
+    ]
+
+
+TOO_MUCH = ["data: It takes too much work to hold this against its schema."]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {"pattern": "^a*a*a*b$"}}, ["a" * 391] * 1_000),
+        ({"items": {"patternProperties": {"^a*a*a*b$": {}}}}, [{"a" * 391: 1}] * 1_000),
+        (
+            {"items": {"patternProperties": {"^a*a*a*b$": {}}, "additionalProperties": True}},
+            [{"a" * 391: 1}] * 1_000,
+        ),
+        ({"items": {"enum": [f"c{number}" for number in range(5_000)]}}, ["x"] * 100_000),
+        ({"items": {"properties": {f"p{number}": {} for number in range(2_000)}}}, [{}] * 100_000),
+    ],
+)
+def test_much_that_takes_long_is_given_up(schema: Any, value: Any) -> None:
+    began_at = time.monotonic()
+    flaws = read_schema(schema).flaws(value)
+    assert flaws == TOO_MUCH or len(flaws) == MOST_FLAWS
+    assert time.monotonic() - began_at < 20
+
+
+def test_many_ordinary_rows_fit() -> None:
+    countries = [f"C{number}" for number in range(250)]
+    row = {
+        "properties": {
+            "mail": {"pattern": "^[^@]+@[^@]+\\.[^@]+$"},
+            "country": {"enum": countries},
+            "id": {"pattern": "^ord_[0-9a-f]{32}$"},
+        }
+    }
+    value = [{"mail": "somebody@mail.example.com", "country": "C249", "id": "ord_" + "0" * 32}] * 2_000
+    assert read_schema({"items": row}).flaws(value) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "is_unique"),
+    [
+        ([1, 2, "1", True, None, [1], {"a": 1}], True),
+        ([1, 1.0], False),
+        ([1, True], True),
+        ([0, False], True),
+        ([10**400, 10**400 + 1], True),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([[1, "a"], ["a", 1]], True),
+        ([["1"], [1]], True),
+        ([None, None], False),
+        ([{}, []], True),
+        ([{"n": number} for number in range(50_000)], True),
+    ],
+)
+def test_items_are_unique_as_json_schema_has_it(items: list[Any], is_unique: bool) -> None:
+    began_at = time.monotonic()
+    assert (read_schema({"uniqueItems": True}).flaws(items) == []) == is_unique
+    assert time.monotonic() - began_at < 5
+
+
+def test_a_number_beyond_any_float_is_held_against_one() -> None:
+    halves = read_schema({"multipleOf": 0.5})
+    assert halves.flaws(10**400) == []
+    assert read_schema({"multipleOf": 7.5}).flaws(10**400)[0].startswith("data: 1000")

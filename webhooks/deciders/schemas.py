@@ -5,10 +5,10 @@ the schema and what it is held against were written by others.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from .patterns import effort
+
 MAX_SIZE: Final = 65_536  # bytes of a schema, written compactly
 MAX_DEPTH: Final = 64  # of a schema
 MAX_WORK: Final = (
@@ -26,12 +28,10 @@ MAX_WORK: Final = (
 )
 MOST_FLAWS: Final = 10  # told of one value; who mends these asks again
 LONGEST_FLAW: Final = 200  # characters; a flaw quotes the value
-LONGEST_MATCHED: Final = 2_000  # characters held against a pattern
-LONGEST_PATTERN: Final = 500
+STEPS_OF_WORK: Final = 500  # of matching a pattern, as long as applying one keyword
 LOCAL: Final = "#"
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
-_IN_PATTERNS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()*+]|\{\d*,\}|.", re.DOTALL)
-_UNBOUNDED: Final = re.compile(r"[*+]|\{\d*,\}")
+_LISTED: Final = 32  # entries of a keyword's list, as long as applying one keyword
 
 Flaw = str
 _left: ContextVar[list[int]] = ContextVar("_left")
@@ -47,11 +47,17 @@ class Schema:
 
     text: str
     _validator: Any = field(repr=False, compare=False)
+    _longest_name: int | None = None  # where names are held against patterns
+    _why_unfit: str = ""  # of one that was kept when more would do
 
     def flaws(self, value: object) -> list[Flaw]:
         """Where the value does not fit, as `data.items[0].price: -1 is less than the minimum of 0`; at most ten."""
+        if self._why_unfit:
+            return [f"data: Nothing can be held against its schema. {self._why_unfit}"]
         token = _left.set([MAX_WORK])
         try:
+            if self._longest_name is not None and _longest_name_in(value) > self._longest_name:
+                return [f"data: A name held against a pattern has at most {self._longest_name:,} characters"]
             found = islice(self._validator.iter_errors(value), MOST_FLAWS)
             return [f"{_place(error)}: {error.message[:LONGEST_FLAW]}" for error in found]
         except _TooMuchWork:
@@ -86,7 +92,15 @@ def read_schema(document: object) -> Schema:
     except RecursionError:
         raise ValueError("The schema is nested too deeply.") from None
     _check_references(document)
-    return Schema(text, kind(document, registry=Registry()))
+    return Schema(text, kind(document, registry=Registry()), _longest_for_names(document))
+
+
+def read_kept_schema(document: object) -> Schema:
+    """One that was found fit when it was kept, perhaps by other rules: nothing fits what is unfit now."""
+    try:
+        return read_schema(document)
+    except ValueError as error:
+        return Schema("", None, _why_unfit=str(error))
 
 
 def _written(document: Mapping[str, Any]) -> str:
@@ -121,33 +135,10 @@ def _check_pair(name: str, value: Any, depth: int) -> None:
     if name == "$id" and isinstance(value, str) and depth > 1:
         raise ValueError("Only the schema as a whole may have an $id.")
     if name == "pattern" and isinstance(value, str):
-        _check_pattern(value)
+        effort(value)
     if name == "patternProperties" and isinstance(value, dict):
         for pattern in value:
-            _check_pattern(str(pattern))
-
-
-def _check_pattern(pattern: str) -> None:
-    """A repeat inside a repeat can take longer than the world has been: such a pattern is written another way."""
-    if len(pattern) > LONGEST_PATTERN:
-        raise ValueError(f"A pattern has at most {LONGEST_PATTERN} characters.")
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        raise ValueError(f"The pattern {pattern[:80]!r} is not a regular expression.") from None
-    groups, just_closed = [False], False  # whether something repeats in each open group
-    for part in (found[0] for found in _IN_PATTERNS.finditer(pattern)):
-        is_repeat = _UNBOUNDED.fullmatch(part) is not None
-        if is_repeat and just_closed:
-            raise ValueError(f"The pattern {pattern[:80]!r} repeats what repeats, which may take for ever.")
-        just_closed = False
-        if part == "(":
-            groups.append(False)
-        elif part == ")" and len(groups) > 1:
-            just_closed = groups.pop()
-            groups[-1] |= just_closed
-        elif is_repeat:
-            groups[-1] = True
+            effort(pattern)
 
 
 def _check_references(document: Mapping[str, Any]) -> None:
@@ -173,12 +164,16 @@ def _place(error: ValidationError) -> str:
 Keyword = Callable[[Any, Any, Any, Any], Any]
 
 
+def _spend(work: int) -> None:
+    left = _left.get([MAX_WORK])
+    left[0] -= work
+    if left[0] < 0:
+        raise _TooMuchWork
+
+
 def _counted(keyword: Keyword) -> Keyword:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        left = _left.get([MAX_WORK])
-        left[0] -= 1
-        if left[0] < 0:
-            raise _TooMuchWork
+        _spend(1 + (len(value) // _LISTED if isinstance(value, dict | list) else 0))
         yield from keyword(validator, value, instance, schema) or ()
 
     return counted
@@ -186,17 +181,80 @@ def _counted(keyword: Keyword) -> Keyword:
 
 def _matched(keyword: Keyword) -> Keyword:
     def matched(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if isinstance(instance, str) and len(instance) > LONGEST_MATCHED:
-            yield ValidationError(f"A text held against a pattern has at most {LONGEST_MATCHED:,} characters")
-            return
+        if isinstance(instance, str):
+            found = effort(value)
+            if len(instance) > found.longest:
+                said = f"A text held against {value[:80]!r} has at most {found.longest:,} characters"
+                yield ValidationError(said)
+                return
+            _spend(found.steps(len(instance)) // STEPS_OF_WORK)
         yield from keyword(validator, value, instance, schema) or ()
 
     return matched
 
 
+def _matched_names(keyword: Keyword) -> Keyword:
+    def matched(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, dict):
+            for found in map(effort, schema.get("patternProperties", ())):
+                steps = sum(found.steps(len(name)) for name in instance)
+                _spend(len(instance) // _LISTED + steps // STEPS_OF_WORK)
+        yield from keyword(validator, value, instance, schema) or ()
+
+    return matched
+
+
+def _multiple(keyword: Keyword) -> Keyword:
+    def multiple(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        try:
+            yield from keyword(validator, value, instance, schema) or ()
+        except OverflowError:  # a number beyond any float, held against one
+            if Fraction(instance) % Fraction(value):
+                yield ValidationError(f"{instance!r} is not a multiple of {value}")
+
+    return multiple
+
+
+def _unique(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """In one pass, where the library holds each item against each."""
+    if value and validator.is_type(instance, "array") and len(set(map(_same, instance))) < len(instance):
+        yield ValidationError(f"{instance!r} has non-unique elements")
+
+
+def _same(value: Any) -> Any:
+    """The same for what JSON Schema calls equal: 1 is 1.0, and neither is true. Numbers are told as texts, whose
+    hashes nobody can foresee."""
+    if isinstance(value, dict):
+        return frozenset((name, _same(each)) for name, each in value.items())
+    if isinstance(value, list):
+        return tuple(map(_same, value))
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"={value}" if isinstance(value, str) else repr(value)
+
+
+def _longest_for_names(document: object) -> int | None:
+    found = [
+        effort(pattern).longest
+        for name, patterns, _ in _pairs(document)
+        if name == "patternProperties" and isinstance(patterns, dict)
+        for pattern in patterns
+    ]
+    return min(found) if found else None
+
+
+def _longest_name_in(value: object) -> int:
+    return max((len(name) for name, _, _ in _pairs(value)), default=0)
+
+
 def _bounded(kind: Any) -> Any:
-    keywords = {name: _counted(keyword) for name, keyword in kind.VALIDATORS.items()}
-    keywords["pattern"] = _matched(keywords["pattern"])
+    own = {**kind.VALIDATORS, "uniqueItems": _unique, "multipleOf": _multiple(kind.VALIDATORS["multipleOf"])}
+    own["pattern"] = _matched(own["pattern"])
+    for name in ("patternProperties", "additionalProperties"):
+        own[name] = _matched_names(own[name])
+    keywords = {name: _counted(keyword) for name, keyword in own.items()}
     return extend(kind, keywords)  # type: ignore[no-untyped-call]
 
 
