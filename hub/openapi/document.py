@@ -10,10 +10,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from hub import api
+from hub.failures import to_be_read
 from hub.middleware import POLICY
 from hub.openapi import fields  # noqa: F401 (its classes are found by being there)
 from hub.openapi.operations import COMPONENTS
@@ -23,13 +23,13 @@ from webhooks.selectors import event_types
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
 
 
-@require_safe
+@to_be_read
 @never_cache
 def schema(request: HttpRequest) -> HttpResponse:
     return JsonResponse(document(), content_type=MEDIA_TYPE)
 
 
-@require_safe
+@to_be_read
 def docs(request: HttpRequest) -> HttpResponse:
     """Swagger UI, whose stylesheet holds its pictures; nothing else is let in that other pages would not."""
     page = render(request, "hub/api_docs.html")
