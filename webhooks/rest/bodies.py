@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from io import BytesIO
+from json import JSONDecodeError
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -21,13 +22,25 @@ M = TypeVar("M", bound=Model)
 
 
 class Body(JSONParser):
-    """JSON, and one sentence where Python's own reader would give up on its depth."""
+    """JSON in UTF-8, or in the charset that the request names; what is none is told in our own words."""
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().parse(*args, **kwargs)
         except RecursionError:
             raise ParseError("This JSON is nested too deeply.") from None
+        except ParseError as error:
+            raise ParseError(_said_of(error.__cause__ or error.__context__)) from None
+
+
+def _said_of(error: BaseException | None) -> str:
+    match error:
+        case JSONDecodeError():
+            what = error.msg[:1].lower() + error.msg[1:]
+            return f"This is not JSON, at line {error.lineno}, column {error.colno}: {what}."
+        case UnicodeError():
+            return "This is not text in the charset of its Content-Type, which is UTF-8 where none is named."
+    return "This holds a number that JSON does not know, such as NaN, or one of thousands of digits."
 
 
 def read_json(body: bytes) -> Any:
