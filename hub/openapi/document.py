@@ -4,7 +4,8 @@ What doors say does not change while a process lives, so it is read once; what t
 """
 
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -21,6 +22,7 @@ from hub.openapi.words import described
 from webhooks.selectors import event_types
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
 @to_be_read
@@ -53,7 +55,15 @@ def _doors() -> dict[str, Any]:
     made: dict[str, Any] = generator.get_schema(request=None, public=True)
     for kind, parts in COMPONENTS.items():
         made.setdefault("components", {}).setdefault(kind, {}).update(parts)
+    made["info"]["description"] += _jobs()
     return described(_without_marks(made))
+
+
+def _jobs() -> str:
+    """What there is to copy, from the page on the API; nothing where the hub runs without its pages."""
+    text = PAGE.read_text() if PAGE.exists() else ""
+    _, heading, jobs = text.partition("\n## Five common jobs\n")
+    return f"\n{heading}" + jobs.partition("\n## ")[0]
 
 
 def _without_marks(part: Any) -> Any:
