@@ -3,6 +3,7 @@
 `door` lets in, narrows and pages; `bodies` reads; `problems` refuses.
 """
 
+from .addresses import address_for
 from .bodies import Body, ById, Filters, Json, PublicId, Strict, holder_of
 from .door import LOOKS, UNCACHED, Door
 from .pages import Cursor, Pages, Rows
@@ -31,5 +32,6 @@ __all__ = [
     "Since",
     "Strict",
     "When",
+    "address_for",
     "holder_of",
 ]
