@@ -19,16 +19,18 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from .patterns import effort
+from .patterns import check_pattern, matches
 
 MAX_SIZE: Final = 65_536  # bytes of a schema, written compactly
 MAX_DEPTH: Final = 64  # of a schema
 MAX_WORK: Final = (
     100_000  # keywords applied in one check, a second or so; `anyOf` in itself would take for ever
 )
+MOST_PATTERNS: Final = 100  # of a schema: each is kept ready to match
 MOST_FLAWS: Final = 10  # told of one value; who mends these asks again
 LONGEST_FLAW: Final = 200  # characters; a flaw quotes the value
-STEPS_OF_WORK: Final = 500  # of matching a pattern, as long as applying one keyword
+LONGEST_MATCHED: Final = 100_000  # characters held against a pattern
+_MATCHED: Final = 2_000  # of those, as long as applying one keyword
 LOCAL: Final = "#"
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _LISTED: Final = 32  # entries of a keyword's list, as long as applying one keyword
@@ -47,7 +49,6 @@ class Schema:
 
     text: str
     _validator: Any = field(repr=False, compare=False)
-    _longest_name: int | None = None  # where names are held against patterns
     _why_unfit: str = ""  # of one that was kept when more would do
 
     def flaws(self, value: object) -> list[Flaw]:
@@ -56,8 +57,6 @@ class Schema:
             return [f"data: Nothing can be held against its schema. {self._why_unfit}"]
         token = _left.set([MAX_WORK])
         try:
-            if self._longest_name is not None and _longest_name_in(value) > self._longest_name:
-                return [f"data: A name held against a pattern has at most {self._longest_name:,} characters"]
             found = islice(self._validator.iter_errors(value), MOST_FLAWS)
             return [f"{_place(error)}: {error.message[:LONGEST_FLAW]}" for error in found]
         except _TooMuchWork:
@@ -75,10 +74,7 @@ def read_schema(document: object) -> Schema:
     if not isinstance(document, dict):
         raise ValueError('A schema is a JSON object, such as {"type": "object"}.')
     text = _written(document)
-    for name, value, depth in _pairs(document):
-        if depth > MAX_DEPTH:
-            raise ValueError(f"The schema is nested more than {MAX_DEPTH} levels deep.")
-        _check_pair(name, value, depth)
+    _check_members(document)
     kind = _DRAFTS.get(_draft(document))
     if kind is None:
         raise ValueError(
@@ -92,7 +88,7 @@ def read_schema(document: object) -> Schema:
     except RecursionError:
         raise ValueError("The schema is nested too deeply.") from None
     _check_references(document)
-    return Schema(text, kind(document, registry=Registry()), _longest_for_names(document))
+    return Schema(text, kind(document, registry=Registry()))
 
 
 def read_kept_schema(document: object) -> Schema:
@@ -129,16 +125,34 @@ def _pairs(document: object) -> Iterator[tuple[str, Any, int]]:
             pending.extend((value, depth + 1) for value in node)
 
 
+def _check_members(document: Mapping[str, Any]) -> None:
+    names: set[str] = set()
+    patterns = 0
+    for name, value, depth in _pairs(document):
+        if depth > MAX_DEPTH:
+            raise ValueError(f"The schema is nested more than {MAX_DEPTH} levels deep.")
+        _check_pair(name, value, depth)
+        names.add(name)
+        patterns += (
+            len(value) if name == "patternProperties" and isinstance(value, dict) else name == "pattern"
+        )
+    if patterns > MOST_PATTERNS:
+        raise ValueError(f"A schema has at most {MOST_PATTERNS} patterns.")
+    # There the library would match by Python's `re`.
+    if {"unevaluatedProperties", "patternProperties"} <= names:
+        raise ValueError("A schema with unevaluatedProperties can have no patternProperties.")
+
+
 def _check_pair(name: str, value: Any, depth: int) -> None:
     if name in _REFERENCES and isinstance(value, str) and not value.startswith(LOCAL):
         raise ValueError(f"The schema refers to {value[:100]}; it may refer to parts of itself only (#/…).")
     if name == "$id" and isinstance(value, str) and depth > 1:
         raise ValueError("Only the schema as a whole may have an $id.")
     if name == "pattern" and isinstance(value, str):
-        effort(value)
+        check_pattern(value)
     if name == "patternProperties" and isinstance(value, dict):
         for pattern in value:
-            effort(pattern)
+            check_pattern(pattern)
 
 
 def _check_references(document: Mapping[str, Any]) -> None:
@@ -179,29 +193,45 @@ def _counted(keyword: Keyword) -> Keyword:
     return counted
 
 
-def _matched(keyword: Keyword) -> Keyword:
-    def matched(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if isinstance(instance, str):
-            found = effort(value)
-            if len(instance) > found.longest:
-                said = f"A text held against {value[:80]!r} has at most {found.longest:,} characters"
-                yield ValidationError(said)
-                return
-            _spend(found.steps(len(instance)) // STEPS_OF_WORK)
-        yield from keyword(validator, value, instance, schema) or ()
-
-    return matched
+def _pattern(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "string"):
+        return
+    if len(instance) > LONGEST_MATCHED:
+        yield ValidationError(f"A text held against a pattern has at most {LONGEST_MATCHED:,} characters")
+    elif not _fits(value, instance):
+        yield ValidationError(f"{instance!r} does not match {value!r}")
 
 
-def _matched_names(keyword: Keyword) -> Keyword:
-    def matched(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if isinstance(instance, dict):
-            for found in map(effort, schema.get("patternProperties", ())):
-                steps = sum(found.steps(len(name)) for name in instance)
-                _spend(len(instance) // _LISTED + steps // STEPS_OF_WORK)
-        yield from keyword(validator, value, instance, schema) or ()
+def _pattern_properties(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    _spend(len(value) * len(instance) // _LISTED)
+    for pattern, below in value.items():
+        for name, each in instance.items():
+            if _fits(pattern, name):
+                yield from validator.descend(each, below, path=name, schema_path=pattern)
 
-    return matched
+
+def _additional_properties(
+    validator: Any, value: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    _spend(len(patterns) * len(instance) // _LISTED)
+    extras = [
+        name for name in instance if name not in named and not any(_fits(each, name) for each in patterns)
+    ]
+    if isinstance(value, dict):
+        for name in extras:
+            yield from validator.descend(instance[name], value, path=name)
+    elif not value and extras:
+        yield ValidationError(f"Additional properties are not allowed: {', '.join(map(repr, extras))}")
+
+
+def _fits(pattern: str, text: str) -> bool:
+    _spend(len(text) // _MATCHED)
+    return matches(pattern, text)
 
 
 def _multiple(keyword: Keyword) -> Keyword:
@@ -235,25 +265,11 @@ def _same(value: Any) -> Any:
     return f"={value}" if isinstance(value, str) else repr(value)
 
 
-def _longest_for_names(document: object) -> int | None:
-    found = [
-        effort(pattern).longest
-        for name, patterns, _ in _pairs(document)
-        if name == "patternProperties" and isinstance(patterns, dict)
-        for pattern in patterns
-    ]
-    return min(found) if found else None
-
-
-def _longest_name_in(value: object) -> int:
-    return max((len(name) for name, _, _ in _pairs(value)), default=0)
-
-
 def _bounded(kind: Any) -> Any:
     own = {**kind.VALIDATORS, "uniqueItems": _unique, "multipleOf": _multiple(kind.VALIDATORS["multipleOf"])}
-    own["pattern"] = _matched(own["pattern"])
-    for name in ("patternProperties", "additionalProperties"):
-        own[name] = _matched_names(own[name])
+    # These three, for the library would match by Python's `re`.
+    own["pattern"] = _pattern
+    own["patternProperties"], own["additionalProperties"] = _pattern_properties, _additional_properties
     keywords = {name: _counted(keyword) for name, keyword in own.items()}
     return extend(kind, keywords)  # type: ignore[no-untyped-call]
 
