@@ -1,12 +1,32 @@
 """What is answered outside of any door: under /api a problem, elsewhere Django's own pages. It never shows a trace."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 
 from webhooks.rest.problems import is_api, plain_answer
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def to_be_read(view: View[P]) -> View[P]:
+    """A page under /api that takes GET and HEAD alone, and refuses anything else as the doors beside it do."""
+
+    @csrf_exempt
+    @wraps(view)
+    def only_read(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.method in ("GET", "HEAD"):
+            return view(request, *args, **kwargs)
+        detail = f'Method "{request.method}" not allowed.'
+        allow = {"Allow": "GET, HEAD"}
+        return plain_answer(request, status=405, code="method-not-allowed", detail=detail, headers=allow)
+
+    return only_read
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

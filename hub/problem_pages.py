@@ -2,17 +2,17 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
+from hub.failures import to_be_read
 from webhooks.deciders.problems import PROBLEMS
 
 
-@require_safe
+@to_be_read
 def contents(request: HttpRequest) -> HttpResponse:
     return render(request, "hub/problems.html", {"problems": PROBLEMS.values()})
 
 
-@require_safe
+@to_be_read
 def one(request: HttpRequest, slug: str) -> HttpResponse:
     problem = PROBLEMS.get(slug)
     if problem is None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from deliveries.models import Delivery, Lane
 from hub.openapi import document
@@ -54,6 +55,24 @@ def test_pages_stay_what_they_were_while_rows_are_added() -> None:
     front = caller.get(caller.get(back.json()["previous"]).json()["previous"])
     assert names(front) == ["s7", "s6"]
     assert front.json()["previous"] is None
+
+
+@pytest.mark.parametrize(
+    ("host", "home"),
+    [
+        ("hub.example.com", "https://hub.example.com"),
+        ("HUB.example.com:443", "https://hub.example.com"),
+        ("testserver", "http://testserver"),
+    ],
+)
+def test_behind_a_proxy_the_next_page_is_where_the_public_address_is(
+    host: str, home: str, settings: Settings
+) -> None:
+    settings.HUB_PUBLIC_URL, settings.ALLOWED_HOSTS = "https://hub.example.com", ["*"]
+    for number in range(3):
+        make.subscriber(f"s{number}")
+    page = with_key().get(f"{SUBSCRIBERS}?limit=1", HTTP_HOST=host).json()
+    assert page["next"].startswith(f"{home}{SUBSCRIBERS}?cursor=older.")
 
 
 def test_the_first_page_has_none_before_it_and_an_empty_list_none_at_all() -> None:

@@ -199,3 +199,36 @@ def test_every_code_that_a_door_raises_by_name_is_a_kind() -> None:
 def test_outside_of_the_api_nothing_has_changed() -> None:
     answer = Client().get("/nothing")
     assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("path", ["/api/schema", "/api/docs", "/api/problems", "/api/problems/invalid"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_pages_beside_the_doors_refuse_what_they_do_not_take_as_the_doors_do(path: str, method: str) -> None:
+    answer = Client(enforce_csrf_checks=True).generic(method, path)
+    body = refused(answer, 405, "method-not-allowed")
+    assert (body["detail"], answer["Allow"]) == (f'Method "{method}" not allowed.', "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    ("sent", "detail"),
+    [
+        (b'{"a" 1}', "This is not JSON, at line 1, column 6: expecting ':' delimiter."),
+        (b"{} x", "This is not JSON, at line 1, column 4: extra data."),
+        (
+            b'{"a": "\xff"}',
+            "This is not text in the charset of its Content-Type, which is UTF-8 where none is named.",
+        ),
+        (
+            b'{"a": NaN}',
+            "This holds a number that JSON does not know, such as NaN, or one of thousands of digits.",
+        ),
+        (
+            b'{"a": ' + b"9" * 5_000 + b"}",
+            "This holds a number that JSON does not know, such as NaN, or one of thousands of digits.",
+        ),
+        (b"[" * 100_000, "This JSON is nested too deeply."),
+    ],
+)
+def test_what_is_no_json_is_told_in_our_own_words(sent: bytes, detail: str) -> None:
+    answer = with_key().post("/api/v1/subscribers", data=sent, content_type="application/json")
+    assert refused(answer, 400, "malformed")["detail"] == detail

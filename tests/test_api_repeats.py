@@ -113,12 +113,17 @@ def under_way(caller: Caller) -> KeptAnswer:
     return KeptAnswer.objects.get()
 
 
-def test_while_the_first_is_under_way_a_repeat_is_told_to_wait() -> None:
+@pytest.mark.parametrize(("began_s_ago", "told"), [(0, 1), (7.5, 8), (40.5, 20)])
+def test_while_the_first_is_under_way_a_repeat_is_told_to_wait_as_long_as_it_took_or_may_take(
+    began_s_ago: float, told: int
+) -> None:
     caller = with_key()
     under_way(caller)
+    ends_at = make.now() - timedelta(seconds=began_s_ago) + LEASE
+    KeptAnswer.objects.update(leased_until=ends_at)
     answer = send(caller)
     assert (answer.status_code, answer.json()["code"]) == (409, "in-flight")
-    assert 1 <= int(answer["Retry-After"]) <= LEASE.total_seconds()
+    assert int(answer["Retry-After"]) - told in (0, 1)  # a second may pass while it is asked
     assert not Subscriber.objects.exists()
 
 

@@ -10,6 +10,7 @@ from tests import make
 from tests.callers import Caller, with_key
 from tests.tenants import Route, Tenant, routes, tenant
 from webhooks.ids import public_id
+from webhooks.key_api import ApiKeyDoor
 from webhooks.models import AuditEntry, Event, Source, Subscriber
 from webhooks.rest import Door
 
@@ -99,6 +100,31 @@ def snapshot() -> list[Any]:
         for model in (Subscription, Delivery, Event, Source, Subscriber)
     ]
     return [*rows, AuditEntry.objects.filter(verb__in=["update", "replay", "pause", "rotate-secret"]).count()]
+
+
+# -- at every address, whoever else comes ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", list(routes()), ids=name_of)
+def test_without_a_key_and_with_a_wrong_one_no_address_tells_anything(other: Tenant, route: Route) -> None:
+    before, liar = snapshot(), Caller()
+    liar.credentials(HTTP_AUTHORIZATION="Bearer weir_operator_x")
+    for caller, code in ((Caller(), "unauthenticated"), (liar, "key-refused")):
+        for method in VERBS:
+            answer = ask(caller, method, route.address(other))
+            assert answer.status_code == 401, method
+            assert answer.content == b"" or answer.json()["code"] == code
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("route", list(routes()), ids=name_of)
+def test_a_viewer_sees_everything_but_keys_and_changes_nothing(other: Tenant, route: Route) -> None:
+    before, viewer = snapshot(), with_key("viewer")
+    for method in route.methods:
+        looks = method in ("get", "head", "options") and route.door is not ApiKeyDoor
+        answer = ask(viewer, method, route.address(other))
+        assert answer.status_code == (200 if looks else 403), method
+    assert snapshot() == before
 
 
 # -- what is one's own -----------------------------------------------------------------------------------

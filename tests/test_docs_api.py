@@ -12,6 +12,7 @@ import pytest
 
 from deliveries.models import Attempt, Delivery, Exchange, Replay, Subscription
 from hub.api import urlpatterns
+from hub.openapi.document import document
 from tests import make
 from tests.replaying import dead
 from webhooks.models import ApiKey, Event, Source, Subscriber
@@ -40,6 +41,14 @@ def blocks(language: str) -> list[str]:
     found = re.findall(rf"```{language}\n(.*?)```", JOBS, re.DOTALL)
     assert len(found) == 6
     return list(found)
+
+
+@pytest.mark.django_db
+def test_the_interactive_pages_show_them_too() -> None:
+    shown = document()["info"]["description"]
+    assert shown.startswith("A webhook hub: ")
+    assert shown.endswith(f"\n## Five common jobs\n{JOBS}")
+    assert "](" not in JOBS  # no link that leads elsewhere from there
 
 
 class Reader:

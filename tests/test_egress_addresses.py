@@ -149,6 +149,7 @@ def test_a_usable_url_passes(url: str) -> None:
         "http://[v1.x]/",
         "http://2130706433/",
         "http://127.1/",
+        "http://①27。１/",
         "http://0177.0.0.1/",
         "http://0x7f.0.0.1/",
         "http://0x7f000001/",
@@ -186,6 +187,9 @@ def test_no_url_can_do_worse_than_be_refused(rest: str) -> None:
         ("http://localhost:9000/", "loopback"),
         ("http://api.localhost/", "loopback"),
         ("http://LOCALHOST/", "loopback"),
+        ("http://①⓪.⓪.⓪.①/", "private"),
+        ("http://127。0。0．1/", "loopback"),
+        ("http://ⓛocalhost/", "loopback"),
     ],
 )
 def test_a_url_that_names_what_is_never_sent_to_is_refused_unless_it_is_allowed(

@@ -187,3 +187,25 @@ def test_the_console_makes_and_changes_a_type_and_says_what_is_wrong_beside_the_
     verbs = AuditEntry.objects.filter(object_kind="eventtype").order_by("pk").values_list("verb", flat=True)
     assert list(verbs) == ["create", "update", "deprecate"]
     assert b"Deprecated" in ada.get(home).content
+
+
+def test_a_schema_that_was_kept_before_its_pattern_was_unfit_is_told_and_is_no_500(caller: Caller) -> None:
+    create(caller)
+    EventType.objects.update(schema={"pattern": "(?=a)"})
+    answer = say(caller, "a" * 60 + "!")
+    assert (answer.status_code, answer.json()["errors"]) == (
+        400,
+        {
+            "data": [
+                "data: Nothing can be held against its schema. "
+                "The pattern '(?=a)' is no regular expression that RE2 reads: invalid perl operator: (?=."
+            ]
+        },
+    )
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("number", [10**400 + 1, 1.1])
+def test_a_number_is_held_against_its_type_however_large_it_is(caller: Caller, number: float) -> None:
+    create(caller, schema={"multipleOf": 0.75})
+    assert say(caller, number).status_code == 400

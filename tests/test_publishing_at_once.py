@@ -137,6 +137,21 @@ def _headers(answer: Any) -> dict[str, str]:
     return {name: text for name, text in answer.headers.items() if name != "RateLimit"}
 
 
+@pytest.mark.parametrize("host", ["elsewhere.example", "testserver:port", "a b", "testserver\0"])
+def test_for_a_host_that_is_not_ours_it_is_refused_as_ever(caller: Caller, host: str) -> None:
+    answer = caller.post(HOME, body("e1"), HTTP_HOST=host)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+    assert not Event.objects.filter(external_id="e1").exists()
+
+
+@pytest.mark.parametrize("host", ["testserver", "testserver:8443", "TestServer", "testserver."])
+def test_for_a_host_that_is_ours_the_port_is_nobody_s_concern(
+    caller: Caller, long_way: list[str], host: str
+) -> None:
+    assert caller.post(HOME, body("e1"), HTTP_HOST=host).status_code == 201
+    assert long_way == []
+
+
 def test_it_is_counted_as_by_the_long_way(caller: Caller, long_way: list[str]) -> None:
     caller.post(HOME, body("warm"))
     before = counted()

@@ -52,11 +52,19 @@ def test_what_does_not_fit_is_told_by_its_place(value: object, flaws: list[str])
             {"properties": {"a": {"$id": "https://example.com/a"}}},
             "Only the schema as a whole may have an $id.",
         ),
-        ({"pattern": "("}, "is not a regular expression"),
-        ({"pattern": "^(a+)+$"}, "repeats what repeats"),
-        ({"pattern": "^(?:[a-z]*x)*$"}, "repeats what repeats"),
-        ({"patternProperties": {"(x{2,})*": {}}}, "repeats what repeats"),
+        ({"pattern": "("}, "The pattern '(' is no regular expression that RE2 reads: missing ): (."),
+        ({"pattern": "(?=x)y"}, "invalid perl operator: (?=."),
+        ({"patternProperties": {r"(.)\1": {}}}, r"invalid escape sequence: \1."),
+        ({"pattern": "(?:(?:a{1,99}){1,99}){9}"}, "invalid repetition size"),
+        (
+            {"unevaluatedProperties": False, "allOf": [{"patternProperties": {"^a": {}}}]},
+            "A schema with unevaluatedProperties can have no patternProperties.",
+        ),
         ({"pattern": "a" * 501}, "A pattern has at most 500 characters."),
+        (
+            {"pattern": "a", "patternProperties": {f"x{number}": {} for number in range(100)}},
+            "A schema has at most 100 patterns.",
+        ),
         ({"description": "x" * MAX_SIZE}, "The schema has more than 65,536 bytes."),
     ],
 )
@@ -72,11 +80,6 @@ def test_a_schema_is_only_so_deep() -> None:
         schema = {"not": schema}
     with pytest.raises(ValueError, match="nested more than 64 levels deep"):
         read_schema(schema)
-
-
-@pytest.mark.parametrize("pattern", [r"^[a-z+*]+$", r"(\(a\+\)|b)+", r"^\d{3}(-\d{2})*$", r"[^)(+]*"])
-def test_patterns_that_only_look_like_a_repeat_in_a_repeat_are_fine(pattern: str) -> None:
-    assert read_schema({"pattern": pattern}).text
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,107 @@ def test_what_refers_to_itself_without_end_and_what_is_too_deep_are_told() -> No
     assert read_schema({"properties": {"a": {"$ref": "#"}}}).flaws(value) == told
 
 
-def test_a_long_text_is_held_against_no_pattern() -> None:
-    schema = read_schema({"pattern": "^a*a*a*$"})
-    assert schema.flaws("a" * 2_001) == ["data: A text held against a pattern has at most 2,000 characters"]
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^(a|a)*$", "^(?:[a-z]*x)*$", "(a?){99}a{99}b"])
+def test_a_pattern_that_has_ways_without_end_is_matched_in_no_time(pattern: str) -> None:
+    schema = read_schema(
+        {"pattern": pattern, "patternProperties": {pattern: {}}, "additionalProperties": False}
+    )
+    text = "a" * 99_999 + "!"
+    began_at = time.monotonic()
+    assert len(schema.flaws(text)) == 1
+    assert len(schema.flaws({text: 1})) == 1
+    assert time.monotonic() - began_at < 5
+
+
+def test_a_pattern_matches_anywhere_and_by_characters() -> None:
+    schema = read_schema({"pattern": "^.é.$|b"})
+    assert [schema.flaws(text) for text in ("aéa", "abc", "aé")] == [
+        [],
+        [],
+        ["data: 'aé' does not match '^.é.$|b'"],
+    ]
+
+
+def test_names_are_held_against_patterns() -> None:
+    schema = read_schema(
+        {
+            "properties": {"id": {}},
+            "patternProperties": {"^x-": {"type": "string"}},
+            "additionalProperties": False,
+        }
+    )
+    assert schema.flaws({"id": 1, "x-a": "b"}) == []
+    assert schema.flaws({"x-a": 1}) == ["data.x-a: 1 is not of type 'string'"]
+    assert schema.flaws({"y": 1, "z": 2}) == ["data: Additional properties are not allowed: 'y', 'z'"]
+    other = read_schema({"patternProperties": {"^x-": {}}, "additionalProperties": {"type": "integer"}})
+    assert other.flaws({"x-a": "b", "y": "c"}) == ["data.y: 'c' is not of type 'integer'"]
+
+
+def test_a_text_that_is_very_long_is_held_against_no_pattern() -> None:
+    assert read_schema({"pattern": "^a*$"}).flaws("a" * 100_000) == []
+    assert read_schema({"pattern": "^a*$"}).flaws("a" * 100_001) == [
+        "data: A text held against a pattern has at most 100,000 characters"
+    ]
+
+
+TOO_MUCH = ["data: It takes too much work to hold this against its schema."]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {"pattern": "^a*a*a*b$"}}, ["a" * 100_000] * 10_000),
+        (
+            {"items": {"patternProperties": {f"x{number}": {} for number in range(100)}}},
+            [{f"{number:0100}": 1 for number in range(800)}] * 100,
+        ),
+        ({"items": {"enum": [f"c{number}" for number in range(5_000)]}}, ["x"] * 100_000),
+        ({"items": {"properties": {f"p{number}": {} for number in range(2_000)}}}, [{}] * 100_000),
+    ],
+)
+def test_much_that_takes_long_is_given_up(schema: Any, value: Any) -> None:
+    began_at = time.monotonic()
+    flaws = read_schema(schema).flaws(value)
+    assert flaws == TOO_MUCH or len(flaws) == MOST_FLAWS
+    assert time.monotonic() - began_at < 20
+
+
+def test_many_ordinary_rows_fit() -> None:
+    countries = [f"C{number}" for number in range(250)]
+    row = {
+        "properties": {
+            "mail": {"pattern": "^[^@]+@[^@]+\\.[^@]+$"},
+            "country": {"enum": countries},
+            "id": {"pattern": "^ord_[0-9a-f]{32}$"},
+        }
+    }
+    value = [{"mail": "somebody@mail.example.com", "country": "C249", "id": "ord_" + "0" * 32}] * 2_000
+    assert read_schema({"items": row}).flaws(value) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "is_unique"),
+    [
+        ([1, 2, "1", True, None, [1], {"a": 1}], True),
+        ([1, 1.0], False),
+        ([1, True], True),
+        ([0, False], True),
+        ([10**400, 10**400 + 1], True),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([[1, "a"], ["a", 1]], True),
+        ([["1"], [1]], True),
+        ([None, None], False),
+        ([{}, []], True),
+        ([{"n": number} for number in range(50_000)], True),
+    ],
+)
+def test_items_are_unique_as_json_schema_has_it(items: list[Any], is_unique: bool) -> None:
+    began_at = time.monotonic()
+    assert (read_schema({"uniqueItems": True}).flaws(items) == []) == is_unique
+    assert time.monotonic() - began_at < 5
+
+
+def test_a_number_beyond_any_float_is_held_against_one() -> None:
+    halves = read_schema({"multipleOf": 0.5})
+    assert halves.flaws(10**400) == []
+    assert read_schema({"multipleOf": 7.5}).flaws(10**400)[0].startswith("data: 1000")

@@ -14,6 +14,8 @@ def test_the_description_is_read_and_unfolded(visitor: Console) -> None:
     visitor.open("/api/docs")
     page = visitor.page
     expect(page.get_by_role("heading", name=re.compile("^Weir"))).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name="Five common jobs")).to_be_visible()
+    expect(page.get_by_text("post events '{").first).to_be_visible()
     operation = page.locator(".opblock", has_text="List deliveries").first
     operation.locator(".opblock-summary").click()
     expect(operation.get_by_text("A place in the list.")).to_be_visible()

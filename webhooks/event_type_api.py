@@ -10,6 +10,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webhooks.deciders.wording import is_storable
 from webhooks.ids import parse_id
 from webhooks.models import EventType, EventTypeState
 from webhooks.rest import Door, Filters, PublicId, Strict
@@ -90,8 +91,8 @@ class EventTypeDoor(ListModelMixin, RetrieveModelMixin, Door[EventType]):
         return event_types.version_of(row)
 
     def find(self, queryset: QuerySet[EventType], text: str) -> EventType | None:
-        """The name is tried first, since 32 hex digits can be one. A NUL is no text to PostgreSQL."""
-        if "\0" in text:
+        """The name is tried first, since 32 hex digits can be one. What cannot be stored names nothing."""
+        if not is_storable(text):
             return None
         found = queryset.filter(name=text).first()
         try:

@@ -12,9 +12,10 @@ from webhooks.authentication import KeyHolder
 from webhooks.deciders.identify import MAX_ENTITY, MAX_VERSION
 from webhooks.deciders.pinning import LONGEST, Pinned, pinned
 from webhooks.deciders.schemes import choices
+from webhooks.deciders.wording import is_storable
 from webhooks.ids import parse_id
 from webhooks.models import Event, Source, Subscriber
-from webhooks.rest import ById, PublicId, Strict, holder_of
+from webhooks.rest import ById, Json, PublicId, Strict, holder_of
 
 
 class Reason(Strict):
@@ -74,8 +75,8 @@ class OwnSubscriber(ById):
 
 
 def find_source(sources: QuerySet[Source], text: str) -> Source | None:
-    """The slug is tried first, since 32 hex digits can be one. A NUL is no text to PostgreSQL."""
-    if "\0" in text:
+    """The slug is tried first, since 32 hex digits can be one. What cannot be stored names nothing."""
+    if not is_storable(text):
         return None
     found = sources.filter(slug=text).first()
     if found is None:
@@ -121,13 +122,13 @@ class SourceBody(Strict):
     subscriber = ById("subscriber", queryset=Subscriber.objects.all(), required=False, allow_null=True)
     id_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
     type_from = serializers.CharField(required=False, allow_blank=True, max_length=500)
-    options = serializers.JSONField(required=False)
+    options = Json(required=False)
     expected_every_s = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=2_147_483_647
     )
     pinned_certificate = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST)
     pinned = serializers.SerializerMethodField()
-    business_keys = serializers.JSONField(required=False)
+    business_keys = Json(required=False)
     secrets = SourceSecretHint(many=True, read_only=True)
     last_event_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)

@@ -17,12 +17,12 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from webhooks import chunks
 from webhooks.deciders.verify import Arrival
 from webhooks.services.receive import TOO_LARGE, Answer, count, not_allowed, receive
 
 _RETRY_AFTER_S = 10  # what we ask of a sender when the database is down
 _ASKED_OF_SOURCE = frozenset({"GET", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_CHUNK = 65_536
 _LONGEST_LENGTH = 18  # digits; Python refuses to read numbers of thousands of them
 _INCOMPLETE = Answer(400, {"detail": "The body ended before its Content-Length."})
 _NO_LENGTH = Answer(400, {"detail": "Content-Length is not a number of bytes."})
@@ -123,13 +123,8 @@ def _read(request: HttpRequest) -> bytes | Answer:
 
 
 def _read_chunked(request: HttpRequest) -> bytes | Answer:
-    # Django takes a request without Content-Length for empty; the server knows where its chunks end.
-    if not request.META.get("wsgi.input_terminated"):
-        return b""
-    body, stream = bytearray(), request.META["wsgi.input"]
     try:
-        while len(body) <= settings.HUB_MAX_BODY and (chunk := stream.read(_CHUNK)):
-            body += chunk
+        body = chunks.read(request)
     except OSError:
         return _INCOMPLETE
-    return bytes(body) if len(body) <= settings.HUB_MAX_BODY else TOO_LARGE
+    return body if len(body) <= settings.HUB_MAX_BODY else TOO_LARGE

@@ -1,14 +1,15 @@
 """The door of events on the outbound side: what the inbound one shows, and the deliveries an event became."""
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 
 from deliveries.models import Delivery
 from webhooks import api
 from webhooks.ids import public_id
 from webhooks.models import Event
+from webhooks.rest import address_for
 
 from .cascades import QuarantineDoor
 from .delivery_bodies import DeliveryBrief, EventDelivered
@@ -37,8 +38,8 @@ class EventDoor(Queried[Event], RawDoor, CascadeDoor, QuarantineDoor, api.EventD
             "deliveries": [DeliveryBrief(delivery).data for delivery in deliveries],
         }
         if len(deliveries) == SHOWN_DELIVERIES:
-            path = reverse("delivery-list", request=request)
-            shown["more_deliveries"] = f"{path}?event={public_id('event', event.pk)}"
+            path = f"{reverse('delivery-list')}?event={public_id('event', event.pk)}"
+            shown["more_deliveries"] = address_for(request, path)
         return Response(shown)
 
 

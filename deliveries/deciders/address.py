@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import SplitResult, urlsplit
@@ -85,7 +86,7 @@ def check_reach(url: str, policy: EgressPolicy) -> None:
 
     What a name resolves to is judged at each connection; today's answer is no promise.
     """
-    host = (_split(url)[0].hostname or "").rstrip(".")
+    host = _host(_split(url)[0]).rstrip(".")
     if host == LOCALHOST or host.endswith(f".{LOCALHOST}"):
         host = "127.0.0.1"
     if (_is_ipv4(host) or ":" in host) and (refusal := policy.refusal(host)):
@@ -107,7 +108,7 @@ def check_url(url: str) -> None:
         raise ValueError("The URL must not have a fragment.")
     if port == 0:
         raise ValueError("The URL's port must be between 1 and 65535.")
-    _check_host(parts.hostname or "", is_bracketed="[" in parts.netloc)
+    _check_host(_host(parts), is_bracketed="[" in parts.netloc)
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
@@ -119,6 +120,11 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         return parts, parts.port
     except ValueError:
         raise ValueError("The URL's port must be between 1 and 65535.") from None
+
+
+def _host(parts: SplitResult) -> str:
+    """As it is looked up: to a client `①` is a digit and `。` a full stop like any other (UTS 46)."""
+    return unicodedata.normalize("NFKC", parts.hostname or "").replace("\u3002", ".")
 
 
 def _check_host(host: str, *, is_bracketed: bool) -> None:

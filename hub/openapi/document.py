@@ -4,16 +4,17 @@ What doors say does not change while a process lives, so it is read once; what t
 """
 
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from hub import api
+from hub.failures import to_be_read
 from hub.middleware import POLICY
 from hub.openapi import fields  # noqa: F401 (its classes are found by being there)
 from hub.openapi.operations import COMPONENTS
@@ -21,15 +22,16 @@ from hub.openapi.words import described
 from webhooks.selectors import event_types
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
-@require_safe
+@to_be_read
 @never_cache
 def schema(request: HttpRequest) -> HttpResponse:
     return JsonResponse(document(), content_type=MEDIA_TYPE)
 
 
-@require_safe
+@to_be_read
 def docs(request: HttpRequest) -> HttpResponse:
     """Swagger UI, whose stylesheet holds its pictures; nothing else is let in that other pages would not."""
     page = render(request, "hub/api_docs.html")
@@ -53,7 +55,15 @@ def _doors() -> dict[str, Any]:
     made: dict[str, Any] = generator.get_schema(request=None, public=True)
     for kind, parts in COMPONENTS.items():
         made.setdefault("components", {}).setdefault(kind, {}).update(parts)
+    made["info"]["description"] += _jobs()
     return described(_without_marks(made))
+
+
+def _jobs() -> str:
+    """What there is to copy, from the page on the API; nothing where the hub runs without its pages."""
+    text = PAGE.read_text() if PAGE.exists() else ""
+    _, heading, jobs = text.partition("\n## Five common jobs\n")
+    return f"\n{heading}" + jobs.partition("\n## ")[0]
 
 
 def _without_marks(part: Any) -> Any:

@@ -9,6 +9,14 @@ from typing import Any, Final
 _HEX: Final = "0192a3b4c5d67e8f9a0b1c2d3e4f5061"
 _WHEN: Final = "2026-01-31T12:00:00Z"
 
+_SCHEMA: Final = {
+    "type": "object",
+    "required": ["order"],
+    "properties": {"order": {"type": "integer", "minimum": 1}},
+}
+
+_PAIRS: Final = [["x-team", "billing"]]
+
 # Name → what it is, and an example where its type alone does not tell one.
 WORDS: Final[dict[str, tuple[str, Any]]] = {
     "attempt_count": ("How many attempts were made so far.", 3),
@@ -48,7 +56,24 @@ WORDS: Final[dict[str, tuple[str, Any]]] = {
     ),
     "due_at": ("When it is tried next; null once nothing is owed.", _WHEN),
     "duration_ms": ("How long it took, in milliseconds.", 42),
-    "effective": ("What holds once the hub's defaults are filled in.", None),
+    "effective": (
+        "What holds once the hub's defaults are filled in.",
+        {
+            "schedule": "12 attempts over 42 h 4 min, at most 46 h 16 min with jitter",
+            "worst_case_s": 166_589.5,
+            "timeout_s": 15.0,
+            "window": 10,
+            "client_errors": "thrice",
+            "circuit": {
+                "failure_rate": 0.5,
+                "min_volume": 10,
+                "window_s": 60.0,
+                "cooldown_s": 5.0,
+                "cooldown_cap_s": 300.0,
+            },
+            "disable_after_s": 432_000.0,
+        },
+    ),
     "entity": ("What the event is about, by the sender's name for it.", "order-4711"),
     "entity_version": ("Which version of its entity the event tells.", 7),
     "error": ("What went wrong, in words; empty where nothing did.", ""),
@@ -77,8 +102,8 @@ WORDS: Final[dict[str, tuple[str, Any]]] = {
     "headers": ("Extra headers for every request, stored encrypted and never shown.", {"x-team": "billing"}),
     "held_at": ("When it was last held or, while it moves, last let go.", None),
     "hint": ("The last four characters.", "x9fQ"),
-    "hold": ("Empty while it moves; else `paused` or `disabled`.", ""),
-    "hold_reason": ("Why it is held, in words.", ""),
+    "hold": ("Empty while it moves; else `paused` or `disabled`.", "paused"),
+    "hold_reason": ("Why it is held, in words.", "Their maintenance."),
     "hold_until": ("When its pause ends by itself.", None),
     "id": ("Its id.", None),
     "id_from": (
@@ -165,6 +190,37 @@ WORDS: Final[dict[str, tuple[str, Any]]] = {
     "Problem.status": ("", 400),
     "Problem.title": ("", "Some of what was sent cannot be accepted"),
     "Problem.type": ("", "https://hub.example.com/api/problems/invalid"),
+    "CascadeBody.critical_path": ("", [f"evt_{_HEX}", f"dlv_{_HEX}"]),
+    "Answered.headers": ("", _PAIRS),
+    "Criteria.event_type": ("", ["order.*"]),
+    "Criteria.outcome": ("", ["timeout"]),
+    "Criteria.source": ("", ["shop"]),
+    "Criteria.status": ("", ["dead"]),
+    "EventVerdict.status": ("", "accepted"),
+    "MuteBody.for_s": ("", 3_600),
+    "Published.status": ("", "accepted"),
+    "RefusalAccepted.headers": ("", _PAIRS),
+    "RefusalWhole.headers": ("", _PAIRS),
+    "Sent.headers": ("", _PAIRS),
+    "Criteria.fingerprint": ("", ["v1:6f1e0c2b9d3a4f58"]),
+    "Criteria.status_code": ("", ["5xx", "429"]),
+    "EventTypeBody.schema": ("", _SCHEMA),
+    "EventTypeChange.schema": ("", _SCHEMA),
+    "PingBody.request": (
+        "What was sent, its credentials masked.",
+        {
+            "url": "https://billing.example.com/hooks",
+            "headers": {"webhook-id": f"msg_{_HEX}"},
+            "body": '{"type":"weir.test"}',
+        },
+    ),
+    "PingBody.response": (
+        "What came back, its credentials masked.",
+        {"headers": [["content-type", "text/plain"]], "body": "done", "is_truncated": False},
+    ),
+    "ProgressBody.settled_per_second": ("", [0, 12, 20, 20]),
+    "ReceiptsBody.refused_for": ("", {"signature-mismatch": 3}),
+    "deprecated": ("", ["The event type order.paid is deprecated since 2026-01-31."]),
     "Published.id": ("", f"evt_{_HEX}"),
     "LaneBody.window": ("How many requests it may have under way just now.", 10),
 }

@@ -7,6 +7,7 @@ serializer must look, which knows the words for what is wrong. It finds no sourc
 from typing import Final, NamedTuple
 
 from .identify import MAX_ENTITY, MAX_ID, MAX_TYPE, MAX_VERSION
+from .wording import is_storable
 
 _NAMES: Final = frozenset({"source", "event_id", "event_type", "entity", "entity_version", "data"})
 
@@ -38,6 +39,4 @@ def read(said: object) -> Plain | None:
 
 def _is_fit(text: object, limit: int) -> bool:
     """Neither blank, nor too long, nor with blanks around that would have to go, nor with a NUL or half a character."""
-    if not (isinstance(text, str) and 0 < len(text) <= limit and text == text.strip() and "\0" not in text):
-        return False
-    return text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text)
+    return isinstance(text, str) and 0 < len(text) <= limit and text == text.strip() and is_storable(text)

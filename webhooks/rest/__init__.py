@@ -3,7 +3,8 @@
 `door` lets in, narrows and pages; `bodies` reads; `problems` refuses.
 """
 
-from .bodies import Body, ById, Filters, PublicId, Strict, holder_of
+from .addresses import address_for
+from .bodies import Body, ById, Filters, Json, PublicId, Strict, holder_of
 from .door import LOOKS, UNCACHED, Door
 from .pages import Cursor, Pages, Rows
 from .params import MadeBetween, Read, Several, Since, When
@@ -21,6 +22,7 @@ __all__ = [
     "Cursor",
     "Door",
     "Filters",
+    "Json",
     "MadeBetween",
     "Pages",
     "PublicId",
@@ -30,5 +32,6 @@ __all__ = [
     "Since",
     "Strict",
     "When",
+    "address_for",
     "holder_of",
 ]

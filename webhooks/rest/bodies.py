@@ -1,6 +1,8 @@
 """How a door reads: JSON, strict about what it does not know, and things named by their public ids."""
 
 from collections.abc import Mapping
+from io import BytesIO
+from json import JSONDecodeError
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -8,27 +10,62 @@ from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
 from rest_framework.utils import json
 
+from webhooks import chunks
 from webhooks.authentication import KeyHolder
+from webhooks.deciders.wording import UNSTORABLE, is_storable_json
 from webhooks.ids import parse_id, public_id
 
 M = TypeVar("M", bound=Model)
 
 
 class Body(JSONParser):
-    """JSON, and one sentence where Python's own reader would give up on its depth."""
+    """JSON in UTF-8, or in the charset that the request names; what is none is told in our own words."""
 
     def parse(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().parse(*args, **kwargs)
         except RecursionError:
             raise ParseError("This JSON is nested too deeply.") from None
+        except ParseError as error:
+            raise ParseError(_said_of(error.__cause__ or error.__context__)) from None
+
+
+def _said_of(error: BaseException | None) -> str:
+    match error:
+        case JSONDecodeError():
+            what = error.msg[:1].lower() + error.msg[1:]
+            return f"This is not JSON, at line {error.lineno}, column {error.colno}: {what}."
+        case UnicodeError():
+            return "This is not text in the charset of its Content-Type, which is UTF-8 where none is named."
+    return "This holds a number that JSON does not know, such as NaN, or one of thousands of digits."
 
 
 def read_json(body: bytes) -> Any:
     """As `Body` reads it. Raises ValueError, or RecursionError, without a word for the caller."""
     return json.loads(body.decode(), parse_constant=json.strict_constant)
+
+
+def gather(request: Request) -> None:
+    """Makes what came in chunks a body with a length, which Django then knows to read. Raises ParseError."""
+    try:
+        body = chunks.read(request._request)
+    except OSError:
+        raise ParseError("The body ended before its last chunk.") from None
+    request._request._stream = BytesIO(body)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+
+
+class Json(serializers.JSONField):
+    """Any JSON that can be stored as such, which a NUL and half a character cannot."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if not is_storable_json(value):
+            raise ValidationError(UNSTORABLE)
+        return value
 
 
 class Strict(serializers.Serializer[Any]):

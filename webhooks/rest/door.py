@@ -39,7 +39,7 @@ from webhooks.services.kept_answers import Claim
 from webhooks.services.versions import Seen
 
 from . import problems, rates, repeats
-from .bodies import Body, Filters, Strict
+from .bodies import Body, Filters, Strict, gather
 from .pages import Cursor, Pages, Rows, by_key
 
 M = TypeVar("M", bound=Model)
@@ -53,13 +53,27 @@ _TAGGED = frozenset({"GET", "HEAD", "PATCH", "PUT"})
 LOOKS = frozenset({"list", "retrieve", "metadata"})
 
 
+class _Escaped(JSONRenderer):
+    ensure_ascii = True
+
+
+class Written(JSONRenderer):
+    """JSON in UTF-8. Half a character, which a caller may have sent and is told of, is written as its escape."""
+
+    def render(self, *args: Any, **kwargs: Any) -> bytes:
+        try:
+            return super().render(*args, **kwargs)
+        except UnicodeEncodeError:
+            return _Escaped().render(*args, **kwargs)
+
+
 class OnlyJson(DefaultContentNegotiation):
     """Answers JSON whatever a browser or a client says it accepts."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return JSONRenderer(), JSONRenderer.media_type
+        return Written(), Written.media_type
 
 
 class Door(GenericViewSet[M]):
@@ -69,7 +83,7 @@ class Door(GenericViewSet[M]):
 
     authentication_classes = [ApiKeyAuthentication]
     parser_classes = [Body]
-    renderer_classes = [JSONRenderer]
+    renderer_classes = [Written]
     content_negotiation_class = OnlyJson
     pagination_class = Pages
     filters: ClassVar[type[Filters]] = Filters
@@ -203,6 +217,8 @@ class Door(GenericViewSet[M]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            gather(request)
         if _length_of(request) > settings.HUB_MAX_BODY:
             raise problems.BodyTooLarge(f"A body has at most {settings.HUB_MAX_BODY} bytes.")
         if isinstance(request.auth, ApiKey):

@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
+from .addresses import address_for
+
 M = TypeVar("M", bound=Model)
 
 USUAL_LIMIT = 50
@@ -57,7 +59,7 @@ class Pages(BasePagination):
     page_size_query_param = "limit"
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        self.address = request.build_absolute_uri()
+        self.address = address_for(request, request.get_full_path())
         self.cursor, size = self._asked(request)
         self.page: Rows = view.read_page(queryset, self.cursor, size)
         return list(self.page.rows)

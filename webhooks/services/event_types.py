@@ -15,7 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from webhooks.deciders.own import OWN_PREFIX
-from webhooks.deciders.schemas import Schema, read_schema
+from webhooks.deciders.schemas import Schema, read_kept_schema, read_schema
+from webhooks.deciders.wording import UNSTORABLE, is_storable_json
 from webhooks.models import EventType, EventTypeState
 
 from . import audit
@@ -163,6 +164,9 @@ def check(*, name: str, schema: object, example: object, description: str = "") 
         )
     if name.startswith(OWN_PREFIX):
         raise ValidationError({"name": [_OURS]})
+    for field, value in (("schema", schema), ("example", example)):
+        if not is_storable_json(value):
+            raise ValidationError({field: [UNSTORABLE]})
     if schema is None:
         return
     try:
@@ -211,7 +215,7 @@ def _schema_of(pk: UUID, changed: datetime) -> Schema | None:
     if key in _read:
         return _read[key]
     document, at = EventType.objects.values_list("schema", "updated_at").get(pk=pk)
-    schema = None if document is None else read_schema(document)
+    schema = None if document is None else read_kept_schema(document)
     if len(_read) >= _MOST_READ:
         _read.pop(next(iter(_read)), None)
     _read[pk, at] = schema

@@ -41,7 +41,8 @@ class Answered:
 
 
 class UnderWay(Exception):
-    """The same request is being carried out; `retry_after_s` is when that is over at the latest."""
+    """The same request is being carried out; `retry_after_s` is as long as it took so far, so that who heeds it comes
+    soon where it is quick, and seldom where it hangs."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("The same request is under way.")
@@ -115,7 +116,7 @@ def _inserted_or_found(made: KeptAnswer) -> KeptAnswer:
 def _taken_over(row: KeptAnswer, now: datetime) -> Claim:
     left = (row.leased_until - now).total_seconds()
     if left > 0:
-        raise UnderWay(left)
+        raise UnderWay(min(left, LEASE.total_seconds() - left))
     token = uuid4()
     dead = KeptAnswer.objects.filter(pk=row.pk, token=row.token, status=None, leased_until=row.leased_until)
     if not dead.update(token=token, leased_until=now + LEASE):
