@@ -56,6 +56,20 @@ class Table:
         self.jobs += [job for job in out.jobs if isinstance(job, Job)]
         return out
 
+    def route(self) -> Yield:
+        """A turn in which somebody has said that there are events."""
+        out = Yield()
+        wish = Wish(
+            results=[],
+            look_for_events=True,
+            look_for_lanes=False,
+            is_draining=False,
+            now=make.now(),
+            heed_people=False,
+        )
+        self.desk.turn(wish, out)
+        return out
+
     def begin(self) -> list[Job]:
         """Takes all that was handed out, as senders do; from then on nothing calls them back."""
         begun, self.jobs = self.jobs, []

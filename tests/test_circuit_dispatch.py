@@ -483,9 +483,9 @@ def test_new_events_do_not_wake_a_parked_lane() -> None:
     asleep = Lane.objects.get()
     assert (asleep.seat, asleep.next_due_at) == (None, asleep.cooldown_until)
     with transaction.atomic():
-        assert wake_sleeping([lane.pk], at=table.now) == 0
+        assert wake_sleeping([lane.pk], at=table.now) == frozenset()
         Lane.objects.update(next_due_at=None)
-        assert wake_sleeping([lane.pk], at=table.now) == 1
+        assert wake_sleeping([lane.pk], at=table.now) == {lane.pk}
     assert Lane.objects.get().next_due_at == asleep.cooldown_until
 
 

@@ -129,7 +129,7 @@ def test_a_listener_that_cannot_connect_tries_on(monkeypatch) -> None:
     monkeypatch.setattr(type(connections["default"]), "get_connection_params", lambda self: nowhere)
 
     async def listen() -> bool:
-        listener = asyncio.create_task(wakeups.listen(lambda channel: None))
+        listener = asyncio.create_task(wakeups.listen(lambda channel, lanes: None))
         await asyncio.wait([listener], timeout=0.3)
         is_trying = not listener.done()
         listener.cancel()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, connections
@@ -24,7 +25,7 @@ from deliveries.deciders.outcome import Decision, Outcome, decide
 from deliveries.deciders.retry import retry_after_s
 from webhooks import wake
 from webhooks.ids import public_id, uuid7
-from webhooks.wake import EVENTS
+from webhooks.wake import EVENTS, WORK
 
 from . import seats
 from .client import Client
@@ -62,6 +63,7 @@ class Dispatcher:
     _senders: list[asyncio.Task[None]] = field(default_factory=list)
     _events_rang: bool = True
     _lanes_rang: bool = True
+    _given: set[UUID] = field(default_factory=set)  # lanes to which another dispatcher has routed something
     _swept_at: float = 0.0
     _next_wake: datetime | None = None
     _handing_over_since: float | None = None
@@ -157,8 +159,10 @@ class Dispatcher:
         )
         if self._lanes_rang or sweep:
             self._desk.book.stir_all()
+        self._desk.book.stir(self._given)
         self._desk.book.stir_due(clock)
         self._events_rang = self._lanes_rang = False
+        self._given = set()
         return wish
 
     def _apply(self, out: Yield) -> None:
@@ -272,15 +276,17 @@ class Dispatcher:
 
     # -- time
 
-    def _hear(self, channel: str) -> None:
+    def _hear(self, channel: str, lanes: frozenset[UUID]) -> None:
         if channel == EVENTS:
             self._events_rang = True
+        elif channel == WORK:
+            self._given |= lanes
         else:
             self._lanes_rang = True
         self._stir.set()
 
     async def _until_stirred(self) -> None:
-        if not (self._events_rang or self._lanes_rang or self._results):
+        if not (self._events_rang or self._lanes_rang or self._given or self._results):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stir.wait(), self._patience())
         self._stir.clear()

@@ -55,14 +55,15 @@ BLAMELESS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Routed:
-    """What one batch came to: the lanes that were given work, and whether more events wait."""
+    """What one batch came to: the lanes given work, those of them that slept, and whether more events wait."""
 
     lanes: frozenset[UUID]
+    woken: frozenset[UUID]
     events: int
     more: bool
 
 
-NOTHING = Routed(lanes=frozenset(), events=0, more=False)
+NOTHING = Routed(lanes=frozenset(), woken=frozenset(), events=0, more=False)
 
 
 def route(*, holding: Holding, routes: Routes, now: datetime) -> Routed:
@@ -102,13 +103,14 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
         counting.add(EventTotal, Counter((each.source_id, EventState.QUARANTINED.value) for each in held))
         _mark(whole, matches, now)
         lanes = {each.subscription_id for each in owed if not each.failure}
-        wake_sleeping(lanes, at=now)
+        woken = wake_sleeping(lanes, at=now)
     _tell(whole, matches, placed.traces(), now)
     for each in placed.places:
         if each.why:
             telling.quarantined(each.event_id, each.trace_id, each.why, depth=each.depth)
     return Routed(
         lanes=frozenset(lanes),
+        woken=woken,
         events=len(whole) + len(held),
         more=len(waiting) == EVENTS or len(whole) < len(going),
     )
@@ -117,6 +119,7 @@ def _route(holding: Holding, routes: Routes, now: datetime, only: UUID | None = 
 def _route_one_by_one(holding: Holding, routes: Routes, now: datetime) -> Routed:
     """For a moment only: the next turn tries a batch again, without those that are set aside by now."""
     lanes: set[UUID] = set()
+    woken: set[UUID] = set()
     events = 0
     deadline = monotonic() + ALONE_S
     for event in _waiting():
@@ -131,10 +134,11 @@ def _route_one_by_one(holding: Holding, routes: Routes, now: datetime) -> Routed
             _set_aside(holding, event)
             continue
         lanes |= routed.lanes
+        woken |= routed.woken
         events += routed.events
         if not routed.events:
             break  # too wide for one transaction: it is finished before those that came after it
-    return Routed(lanes=frozenset(lanes), events=events, more=True)
+    return Routed(lanes=frozenset(lanes), woken=frozenset(woken), events=events, more=True)
 
 
 def _set_aside(holding: Holding, event: Arrived) -> None:

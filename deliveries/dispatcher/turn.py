@@ -60,6 +60,7 @@ class Yield:
     looked_for_lanes: bool = False
     look_for_lanes: bool = False
     recalled: list[UUID] = field(default_factory=list)
+    woken: set[UUID] = field(default_factory=set)  # that slept, were given work, and are nobody's yet
 
 
 @dataclass(slots=True)
@@ -183,9 +184,10 @@ class Desk:
         routed = router.route(holding=self.holding, routes=self._routes, now=wish.now)
         out.more_events = routed.more
         strangers = self.book.stir(routed.lanes)
-        out.look_for_lanes |= bool(strangers)
-        if strangers and live_seats() > 1:
-            wake.ring(wake.LANES)
+        out.woken = strangers & routed.woken
+        out.look_for_lanes |= bool(out.woken)
+        if (served := strangers - out.woken) and live_seats() > 1:
+            wake.ring(wake.WORK, served)
 
     def _share(self, wish: Wish, out: Yield) -> None:
         """Takes free lanes up to our share, and marks for leaving what is above it."""
@@ -200,6 +202,8 @@ class Desk:
             page = self.book.open(lane.subscription_id, lane.subscriber_id, lane.pace, time.monotonic())
             out.opened.append(page)
         self._read_orders({lane.subscription_id: lane.revision for lane in taken}, wish.now, out)
+        if out.woken - self.book.lanes.keys() and live_seats() > 1:
+            wake.ring(wake.LANES)
 
     def _recall(self, wish: Wish, out: Yield) -> None:
         """Looks what people have changed, and notes the lanes whose waiting jobs are out of date."""

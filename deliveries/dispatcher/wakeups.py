@@ -8,19 +8,25 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.db import Error, connection
 
-from webhooks.wake import EVENTS, LANES
+from webhooks import wake
+from webhooks.wake import EVENTS, LANES, WORK
 
 POLL_S = 0.02  # between two looks at SQLite's version: half of it is the price of an idle wake-up
 RECONNECT_S = 1.0
 
-Hear = Callable[[str], None]
+Hear = Callable[[str, frozenset[UUID]], None]
+NONE: frozenset[UUID] = frozenset()
 
 
 async def listen(hear: Hear) -> None:
-    """Calls `hear(channel)` for every ring until cancelled. A lost connection is made again, for ever."""
+    """Calls `hear(channel, lanes)` for every ring until cancelled. A lost connection is made again, for ever.
+
+    WORK names lanes, the others none; that of this very process, which says what others serve, is not heard.
+    """
     watch = _postgresql if connection.vendor == "postgresql" else _sqlite
     while True:
         try:
@@ -36,8 +42,8 @@ async def _postgresql(hear: Hear) -> None:
     descriptor = line.fileno()  # kept: a line that was cut cannot say it any more
     loop.add_reader(descriptor, _drain, line, hear, lost)
     try:
-        hear(EVENTS)  # whatever rang while nobody listened
-        hear(LANES)
+        hear(EVENTS, NONE)  # whatever rang while nobody listened
+        hear(LANES, NONE)
         await lost
     finally:
         loop.remove_reader(descriptor)
@@ -50,7 +56,7 @@ def _open_postgresql() -> Any:
         line = connection.get_new_connection(connection.get_connection_params())
         line.autocommit = True
         with line.cursor() as cursor:
-            cursor.execute(f"LISTEN {EVENTS}; LISTEN {LANES}")
+            cursor.execute(f"LISTEN {EVENTS}; LISTEN {LANES}; LISTEN {WORK}")
     return line
 
 
@@ -62,7 +68,9 @@ def _drain(line: Any, hear: Hear, lost: "asyncio.Future[None]") -> None:
             lost.set_result(None)
         return
     while line.notifies:
-        hear(line.notifies.pop(0).channel)
+        rung = line.notifies.pop(0)
+        if rung.channel != WORK or not wake.is_own(rung.pid):
+            hear(rung.channel, wake.lanes_in(rung.payload))
 
 
 async def _sqlite(hear: Hear) -> None:
@@ -73,8 +81,8 @@ async def _sqlite(hear: Hear) -> None:
             version = line.execute("PRAGMA data_version").fetchone()[0]
             if version != seen:
                 seen = version
-                hear(EVENTS)
-                hear(LANES)
+                hear(EVENTS, NONE)
+                hear(LANES, NONE)
             await asyncio.sleep(POLL_S)
     finally:
         line.close()

@@ -34,8 +34,8 @@ def hold_lanes(database: BaseDatabaseWrapper, ids: Collection[UUID]) -> None:
         )
 
 
-def wake_sleeping(ids: Collection[UUID], at: datetime) -> int:
-    """Wakes at `at` those of the lanes that nobody serves and that would sleep past it; says how many.
+def wake_sleeping(ids: Collection[UUID], at: datetime) -> frozenset[UUID]:
+    """Wakes at `at` those of the lanes that nobody serves and that would sleep past it; returns them.
 
     One whose circuit is open, or whose endpoint asked for quiet, sleeps until that is over. They are locked in
     id order before the update, so that two who wake the same lanes never deadlock.
@@ -47,10 +47,10 @@ def wake_sleeping(ids: Collection[UUID], at: datetime) -> int:
         .order_by("subscription_id")
         .values_list("subscription_id", flat=True)
     )
-    woken = list(asleep)
+    woken = frozenset(asleep)
     if woken:
         Lane.objects.filter(subscription_id__in=woken).update(next_due_at=wakes_at)
-    return len(woken)
+    return woken
 
 
 def ring_on_commit() -> None:
