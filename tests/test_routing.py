@@ -21,7 +21,8 @@ def test_a_delivery_carries_what_lists_and_filters_ask(holding) -> None:
     subscription, event = make.subscription(), make.event(type="user.created")
     routed = route(holding)
     delivery = Delivery.objects.get()
-    assert routed == router.Routed(lanes=frozenset({subscription.pk}), events=1, more=False)
+    lanes = frozenset({subscription.pk})
+    assert routed == router.Routed(lanes=lanes, woken=lanes, events=1, more=False)
     assert (delivery.event_id, delivery.subscription_id, delivery.source_id) == (
         event.pk, subscription.pk, event.source_id,
     )  # fmt: skip
@@ -99,10 +100,10 @@ def test_a_batch_takes_only_as_many_events_as_fit(holding, monkeypatch) -> None:
         make.subscription()
     for _ in range(3):
         make.event()
-    assert route(holding) == router.Routed(
-        lanes=frozenset(Subscription.objects.values_list("pk", flat=True)), events=2, more=True
-    )
-    assert route(holding).events == 1
+    lanes = frozenset(Subscription.objects.values_list("pk", flat=True))
+    assert route(holding) == router.Routed(lanes=lanes, woken=lanes, events=2, more=True)
+    again = route(holding)
+    assert (again.events, again.woken) == (1, frozenset())  # they are awake, for whoever looks
 
 
 def test_an_event_in_quarantine_waits_for_a_person(holding) -> None:

@@ -79,16 +79,21 @@ def test_what_another_process_rings_is_heard_with_its_lanes_and_what_this_one_sa
     lane, other = uuid7(), uuid7()
     told = f"NOTIFY {WORK}, '{lane.hex},{other.hex}'; NOTIFY {EVENTS}"
     assert heard_of(lambda: notify(told)) == [(WORK, frozenset({lane, other})), (EVENTS, frozenset())]
-    assert heard_of(lambda: (wake.ring(WORK, {lane}), wake.ring(EVENTS))) == [(EVENTS, frozenset())]
+    assert heard_of(lambda: ring((WORK, {lane}), (EVENTS, ()))) == [(EVENTS, frozenset())]
 
 
 @pytest.mark.postgresql
 def test_of_very_many_lanes_none_is_named() -> None:
     many = {uuid7() for _ in range(wake.MOST_NAMED + 1)}
-    assert heard_of(lambda: (wake.ring(EVENTS), wake.ring(WORK, many)), count=2) == [
+    assert heard_of(lambda: ring((EVENTS, ()), (WORK, many)), count=2) == [
         (EVENTS, frozenset()),
         (LANES, frozenset()),
     ]
+
+
+def ring(*rung: tuple[str, Collection[UUID]]) -> None:
+    for channel, named in rung:
+        wake.ring(channel, named)
 
 
 def notify(sql: str) -> None:
