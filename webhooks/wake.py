@@ -115,8 +115,8 @@ def _notify(named: dict[str, set[UUID]]) -> None:
 
 def _forget_after_fork() -> None:
     # Threads do not survive a fork, and the lock may have been held by one of them.
-    global _rings, _bell, _lock
-    _rings, _bell, _lock = SimpleQueue(), None, threading.Lock()
+    global _rings, _bell, _lock, _session
+    _rings, _bell, _lock, _session = SimpleQueue(), None, threading.Lock(), None
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
