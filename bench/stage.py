@@ -113,9 +113,9 @@ def running(command: Sequence[str], **environment: str) -> Iterator[Process]:
             _stop(process)
 
 
-def cluster() -> AbstractContextManager[Process]:
-    """The hub's dispatchers as in production: django-q2 and its tasks."""
-    return running(["manage.py", "cluster"])
+def cluster(*, seats: int = 1) -> AbstractContextManager[Process]:
+    """So many of the hub's dispatchers as in production: django-q2 and its tasks."""
+    return running(["manage.py", "cluster"], HUB_SEATS=str(seats))
 
 
 @contextmanager

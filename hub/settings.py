@@ -118,8 +118,7 @@ HUB_API_RATE = whole(
 # -- delivering ------------------------------------------------------------------------------------
 
 HUB_EGRESS_ALLOW = networks("HUB_EGRESS_ALLOW")  # what is private is refused unless it lies in one of these
-# Two: a second core takes half the lanes, and a dispatcher that dies takes no more than half with it.
-HUB_SEATS_ASKED = whole("HUB_SEATS", 1 if ON_SQLITE else 2, least=1, most=64)
+HUB_SEATS_ASKED = whole("HUB_SEATS", 1, least=1, most=64)
 HUB_SEATS = 1 if ON_SQLITE else HUB_SEATS_ASKED
 HUB_SLICE_S = whole("HUB_SLICE_S", 300, least=5, most=3_600)  # how long one task keeps its seat
 HUB_DRAIN_S = whole("HUB_DRAIN_S", 40, least=1, most=300)  # and then how long it may finish what is in flight

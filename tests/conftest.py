@@ -4,7 +4,6 @@ import socket
 from collections.abc import Generator, Iterator
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from deliveries.dispatcher import seats
@@ -13,11 +12,6 @@ from tests.browser import chief, chromium, console, visitor  # noqa: F401 - fixt
 from webhooks import wake
 
 _MARKS = {"postgresql", "sqlite"}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """A test that seats several dispatchers says so; the hubs that tests start have as many as anybody's."""
-    settings.HUB_SEATS = settings.HUB_SEATS_ASKED = 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
