@@ -1,7 +1,7 @@
 """Decides how lines look, which are no news and what is left out of them; as JSON, or for a person at a terminal.
 
 Two kinds of lines go to stderr in one form: what modules say in a sentence (Python's logging), and the steps of an
-event's life (webhooks.story, by structlog straight to the stream, since there are thousands of them in a second).
+event's life (webhooks.story, straight to the stream, since there are thousands of them in a second).
 """
 
 import json
@@ -11,14 +11,13 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
 import orjson
-import structlog
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError
 
@@ -26,12 +25,11 @@ from webhooks import story
 from webhooks.deciders.redaction import MASK
 from webhooks.deciders.times import zulu
 
-Fields = MutableMapping[str, Any]
+Fields = dict[str, Any]
 
 _SERVICE_UNAVAILABLE = 503
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_encode_anything = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class Line(logging.Formatter):
@@ -73,7 +71,7 @@ class News(logging.Filter):
         return getattr(record, "status_code", None) != _SERVICE_UNAVAILABLE
 
 
-def redact(fields: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+def redact(fields: Fields, names: frozenset[str]) -> Fields:
     """Masks the values of the fields that are called so (in lower case)."""
     for name in names.intersection(fields):
         fields[name] = MASK
@@ -99,32 +97,23 @@ def configure(config: Mapping[str, Any]) -> None:
 
 
 def take_stories() -> None:
-    """By a bound logger of structlog. A person at a terminal sees an event's steps only who asks for a level."""
-    in_json = is_json()
+    """A person at a terminal sees an event's steps only who asks for a level."""
+    in_json, stderr = is_json(), _Stderr()
     asked = settings.HUB_LOG_LEVEL or ("info" if in_json else "warning")
-    stderr = _Stderr()
-    log = structlog.wrap_logger(
-        stderr,
-        processors=[structlog.processors.add_log_level, _as_json if in_json else _as_text],
-        wrapper_class=structlog.make_filtering_bound_logger(asked),
-    ).bind()
-    story.use(log, group=stderr.together)
+    line = _as_json if in_json else _as_text
+
+    def write(level: int, step: str, fields: dict[str, Any]) -> None:
+        stderr.tell(line(logging.getLevelName(level), step, redact(fields, settings.HUB_LOG_REDACT)))
+
+    story.use(story.Place(write, logging.getLevelNamesMapping()[asked.upper()], stderr.together))
 
 
-def _as_json(logger: Any, method: str, told: Fields) -> str:
-    fields = {
-        "timestamp": _iso(time.time()),
-        "level": told.pop("level"),
-        "logger": "weir",
-        "message": told.pop("event"),
-        **told,
-    }
-    return _encode(redact(fields, settings.HUB_LOG_REDACT))
+def _as_json(level: str, step: str, fields: Fields) -> str:
+    told = {"timestamp": datetime.now(UTC), "level": level.lower(), "logger": "weir", "message": step}
+    return _encode(told | fields)
 
 
-def _as_text(logger: Any, method: str, told: Fields) -> str:
-    level, step = told.pop("level").upper(), told.pop("event")
-    fields = redact(dict(told), settings.HUB_LOG_REDACT)
+def _as_text(level: str, step: str, fields: Fields) -> str:
     shown = " ".join(f"{name}={value}" for name, value in fields.items())
     return f"{time.strftime('%H:%M:%S')} {level:<7} weir: {step} {shown}"
 
@@ -138,7 +127,7 @@ class _Stderr:
     def __init__(self) -> None:
         self._held = threading.local()
 
-    def msg(self, line: str) -> None:
+    def tell(self, line: str) -> None:
         held: list[str] | None = getattr(self._held, "lines", None)
         if held is None:
             return self._write([line])
@@ -148,8 +137,6 @@ class _Stderr:
             held.clear()
             self._held.size = len(line.encode("utf-8", "replace")) + 1
         held.append(line)
-
-    debug = info = warning = error = critical = log = msg
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -170,9 +157,16 @@ class _Stderr:
 
 def _encode(fields: Fields) -> str:
     try:
-        return orjson.dumps(fields, default=str).decode()
+        return orjson.dumps(fields, default=str, option=orjson.OPT_UTC_Z).decode()
     except TypeError:  # half a character, or an integer of more than 64 bits
         return _encode_anything(fields)
+
+
+def _word(value: object) -> str:
+    return zulu(value, to="microseconds") if isinstance(value, datetime) else str(value)
+
+
+_encode_anything = json.JSONEncoder(ensure_ascii=False, default=_word).encode
 
 
 def _iso(at: float) -> str:

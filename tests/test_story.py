@@ -41,7 +41,7 @@ def told(settings: Any) -> Iterator[None]:
     settings.HUB_EGRESS_ALLOW = [ip_network("127.0.0.0/8")]
     settings.HUB_LOG_FORMAT = "json"
     settings.HUB_LOG_LEVEL = "debug"
-    before = story._log
+    before = story._place
     logs.take_stories()
     yield
     story.use(before)

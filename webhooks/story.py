@@ -8,18 +8,17 @@ import json
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from logging import DEBUG, INFO, WARNING
-from typing import Any
+from logging import CRITICAL, DEBUG, INFO, WARNING
+from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 
 from webhooks.deciders.redaction import mask_document
 from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 
-__all__ = ["DEBUG", "INFO", "WARNING", "is_told", "payload", "tell", "together", "use"]
+__all__ = ["DEBUG", "INFO", "WARNING", "Place", "is_told", "payload", "tell", "together", "use"]
 
 LONGEST = 16_384  # characters of a body in one line
 _KINDS = {
@@ -31,33 +30,39 @@ _KINDS = {
     "replay_id": "replay",
 }
 
-_log: Any = structlog.wrap_logger(
-    structlog.PrintLogger(), wrapper_class=structlog.make_filtering_bound_logger(WARNING)
-).bind()  # until somebody says where to
+
+class Place(NamedTuple):
+    """Where lines go: those of `least` and above, each by its level, its step and its fields.
+
+    `group` holds lines back for `together`.
+    """
+
+    write: Callable[[int, str, dict[str, object]], None]
+    least: int
+    group: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
-_group: Callable[[], AbstractContextManager[object]] = nullcontext
+_place = Place(write=lambda level, step, fields: None, least=CRITICAL)  # until somebody says where
 
 
-def use(log: Any, *, group: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
-    """`log` is a bound logger of structlog; it decides which levels are told. `group` holds lines back: `together`."""
-    global _log, _group
-    _log, _group = log, group
+def use(place: Place) -> None:
+    global _place
+    _place = place
 
 
 def together() -> AbstractContextManager[object]:
     """What is told inside may be written together: a write for each line takes as long as making it."""
-    return _group()
+    return _place.group()
 
 
 def is_told(level: int = INFO) -> bool:
     """For those who would have to look up what they tell."""
-    return bool(_log.is_enabled_for(level))
+    return level >= _place.least
 
 
 def tell(step: str, *, level: int = INFO, **fields: object) -> None:
     """One line; ids and times are given as they are and told as people read them, and what is None is left out."""
-    if not _log.is_enabled_for(level):
+    if level < _place.least:
         return
     shown: dict[str, object] = {}
     for name, value in fields.items():
@@ -69,7 +74,7 @@ def tell(step: str, *, level: int = INFO, **fields: object) -> None:
         elif type(value) is datetime:
             value = zulu(value)
         shown[name] = value
-    _log.log(level, step, **shown)
+    _place.write(level, step, shown)
 
 
 def payload(name: str, body: bytes | memoryview) -> dict[str, Any]:
