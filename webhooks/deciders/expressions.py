@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import jmespath
+import orjson
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 from jmespath.visitor import Options, TreeInterpreter
@@ -79,6 +80,12 @@ def parse_json(body: bytes) -> Any:
 
 def render_json(value: object) -> bytes:
     """Compact UTF-8. Raises ExpressionFailed for what JSON or UTF-8 cannot hold."""
+    try:
+        quick = orjson.dumps(value)
+        if b"null" not in quick:  # as which it would write an infinite number
+            return quick
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits, or nothing that JSON knows
+        pass
     try:
         return _COMPACT(value).encode("utf-8")
     except UnicodeEncodeError:

@@ -5,4 +5,5 @@ from datetime import UTC, datetime
 
 def zulu(at: datetime, *, to: str = "milliseconds") -> str:
     """`to` is a timespec of `isoformat`; `auto` is as exact as the time itself."""
-    return at.astimezone(UTC).isoformat(timespec=to).replace("+00:00", "Z")
+    at = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return at.isoformat(timespec=to).replace("+00:00", "Z")
