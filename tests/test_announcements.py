@@ -250,7 +250,7 @@ def own(request: pytest.FixtureRequest) -> Source:
 
 def test_nobody_else_writes_by_it(own: Source) -> None:
     with pytest.raises(ValidationError, match="This source is Weir's own"):
-        publish(Said(source=own, event_type="t", data=1))
+        publish(Said(source=own, event_id="a1", event_type="t", data=1))
     said = {"source": own.slug, "event_type": "t", "data": 1}
     assert with_key().post("/api/v1/events", said).status_code == 400
     assert with_key().post("/api/v1/events/batch", {"events": [said]}).status_code == 400

@@ -94,7 +94,9 @@ def test_a_source_without_keys_is_asked_not_one_statement_more() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_what_is_published_has_its_keys_and_is_found_by_name_and_value() -> None:
     source = create_source(name="Shop", slug="shop", business_keys=KEYS, actor="ada")
-    made = publish.publish(Said(source=source, event_type="order.paid", data={"order": "ORD-7"}))
+    made = publish.publish(
+        Said(source=source, event_id="a1", event_type="order.paid", data={"order": "ORD-7"})
+    )
     for search in ("ORD-7", "order ORD-7", "Order  ORD-7"):
         assert ids_for(search) == [made.event_id]
     assert ids_for("customer ORD-7") == ids_for("ORD") == ids_for("ord-7") == []

@@ -1,5 +1,6 @@
 """Publishing by key: an event is stored once, as it will be delivered, or refused by field."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -17,10 +18,9 @@ pytestmark = pytest.mark.django_db
 
 
 def say(
-    source: Source, data: object = 1, *, event_id: str | None = "a1", event_type: str = "t", **subject: Any
+    source: Source, data: object = 1, *, event_id: str = "a1", event_type: str = "t", **subject: Any
 ) -> Any:
-    named: dict[str, Any] = {} if event_id is None else {"event_id": event_id}
-    return publish(Said(source=source, event_type=event_type, data=data, **named, **subject))
+    return publish(Said(source=source, event_type=event_type, data=data, event_id=event_id, **subject))
 
 
 def test_the_body_is_compact_and_says_when() -> None:
@@ -34,21 +34,47 @@ def test_the_body_is_compact_and_says_when() -> None:
     assert event.occurred_at == event.received_at
 
 
-def test_a_missing_id_is_made() -> None:
-    source = make.source()
-    say(source, event_id=None)
-    say(source, event_id=None)
-    ids = [json.loads(bytes(event.content.body))["event_id"] for event in Event.objects.order_by("id")]
-    assert ids == [event.external_id for event in Event.objects.order_by("id")]
-    assert len(set(ids)) == 2
-
-
 def test_saying_it_again_is_a_duplicate_although_the_time_differs() -> None:
     source = make.source()
     first = say(source, {"a": 1, "b": 2})
     again = say(source, {"b": 2, "a": 1})
     assert again == store.Duplicate(first.event_id, EventKey.objects.get().first_seen_at)
     assert (Event.objects.count(), EventKey.objects.get().duplicates) == (1, 1)
+
+
+@pytest.mark.parametrize("subject", [{}, {"entity": "order-7", "entity_version": 3}])
+def test_an_id_that_an_earlier_version_took_is_known_by_how_it_digested_what_was_said(
+    subject: dict[str, Any],
+) -> None:
+    source = make.source()
+    first = say(source, {"n": "é", "a": 1}, **subject)
+    terms = ["t", {"a": 1, "n": "é"}, *([subject] if subject else [])]
+    former = hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).digest()
+    EventKey.objects.update(body_digest=former)
+    again = say(source, {"a": 1, "n": "é"}, **subject)
+    assert again == store.Duplicate(first.event_id, EventKey.objects.get().first_seen_at)
+    assert say(source, {"a": 2, "n": "é"}, **subject) == store.Conflict(first.event_id)
+    key = EventKey.objects.get()
+    assert (bytes(key.body_digest), key.duplicates, key.conflicts) == (former, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        2**64,
+        -(2**63) - 1,
+        json.loads("[" * 300 + "]" * 300),
+        1e16,
+        None,
+        "null",
+    ],
+)
+def test_what_few_can_read_is_kept_as_it_was_said_and_known_again(data: object) -> None:
+    source = make.source()
+    first = say(source, data)
+    assert json.loads(bytes(Event.objects.get().content.body))["data"] == data
+    assert say(source, data) == store.Duplicate(first.event_id, EventKey.objects.get().first_seen_at)
+    assert say(source, [data]) == store.Conflict(first.event_id)
 
 
 def test_what_the_event_is_about_is_kept_and_sent_on() -> None:

@@ -5,8 +5,8 @@ Only for events with an id of their own, which report no operation: those that a
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -30,13 +30,12 @@ class SourcesChanged(Exception):  # noqa: N818  # it names what happened
     """A source is no longer as the caller knew it, so nothing was stored: load them and decide again."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     """A fact with the id that becomes its event's if the sender's is free."""
 
     fact: Fact
-    event_id: UUID = field(default_factory=uuid7)
-    trace_id: UUID = field(default_factory=trace_id)
+    event_id: UUID
+    trace_id: UUID
 
     @property
     def key(self) -> _Id:
@@ -45,7 +44,7 @@ class _Made:
 
 def store_many(facts: Sequence[Fact]) -> list[Settled]:
     """One verdict each, in their order. An id that comes twice is its first event's. Raises SourcesChanged."""
-    made = [_Made(fact) for fact in facts]
+    made = _made(facts)
     with transaction.atomic():
         _check_sources(facts)
         new = _insert(made)
@@ -55,7 +54,11 @@ def store_many(facts: Sequence[Fact]) -> list[Settled]:
 
 def store_own(facts: Sequence[Fact]) -> None:
     """Events of a source that Weir alone writes, in the caller's transaction; what is there already is passed over."""
-    _insert([_Made(fact) for fact in facts])
+    _insert(_made(facts))
+
+
+def _made(facts: Iterable[Fact]) -> list[_Made]:
+    return [_Made(fact, uuid7(), trace_id()) for fact in facts]
 
 
 def _check_sources(facts: Iterable[Fact]) -> None:
@@ -67,7 +70,9 @@ def _check_sources(facts: Iterable[Fact]) -> None:
 
 def _insert(made: Sequence[_Made]) -> set[UUID]:
     """The ids of those events that exist now."""
-    free = {UUID(each) for each in insert_many([_row(each) for each in made])}
+    claimed = insert_many([_row(each) for each in made])
+    # As a rule all of them; reading as many ids took longer than making them.
+    free = {each.event_id for each in made} if len(claimed) == len(made) else {UUID(each) for each in claimed}
     fresh = [each for each in made if each.event_id in free]
     names = [(each.event_id, *pair) for each in fresh for pair in each.fact.business_keys]
     rows.insert(BusinessKey, ("event", "name", "value"), names)
@@ -103,7 +108,7 @@ def _seen_before(repeated: Sequence[_Made]) -> dict[UUID, Settled]:
     duplicates, conflicts = Counter[UUID](), Counter[UUID]()
     for each in repeated:
         key = taken[each.key]
-        if bytes(key.body_digest) == each.fact.body_digest:
+        if each.fact.repeats(key.body_digest):
             verdicts[each.event_id] = Duplicate(key.event_id, key.first_seen_at)
             duplicates[key.pk] += 1
         else:

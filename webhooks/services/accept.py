@@ -157,7 +157,7 @@ def _judged(refusal: Refusal, now: datetime, *, any_age: bool) -> list[Part] | R
     if isinstance(found, Refused):
         return found
     terms = _terms(arrival.headers, now)
-    return [replace(part, fact=replace(part.fact, verified_by=VERIFIED_BY, **terms)) for part in found]
+    return [replace(part, fact=part.fact._replace(verified_by=VERIFIED_BY, **terms)) for part in found]
 
 
 def _terms(headers: Mapping[str, str], now: datetime) -> dict[str, Any]:
@@ -249,4 +249,4 @@ def _stored(fact: store.Fact, as_own: bool) -> store.Stored | store.Duplicate:
 def _own(fact: store.Fact) -> store.Fact:
     """Keyed by what it says as well, so that the same request accepted twice is one event all the same."""
     digest = hashlib.sha256(fact.key_digest + fact.body_digest).digest()
-    return replace(fact, kind=KeyKind.ID, key_digest=digest)
+    return fact._replace(kind=KeyKind.ID, key_digest=digest)

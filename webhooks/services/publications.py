@@ -5,12 +5,13 @@ What is published must fit its type, where the catalogue has one; what providers
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
@@ -31,14 +32,13 @@ FURTHEST = timedelta(days=30)  # ahead: `deliver_at` may be no later
 _CONTENT_TYPE = "application/json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What a publisher says happened. It may name what it is about, and which state of that it tells."""
 
     source: Source
     event_type: str
     data: object
-    event_id: str = field(default_factory=lambda: uuid4().hex)
+    event_id: str
     entity: str | None = None
     entity_version: int | None = None
     target: Subscriber | None = None
@@ -75,6 +75,7 @@ def fact_of(said: Said, now: datetime, origin: Origin, catalogue: Catalogue) -> 
     body = _body(said, now, subject)
     if problems := event_types.problems(catalogue, said.event_type, said.data):
         raise ValidationError(problems)
+    terms = _terms(said, subject)
     return store.Fact(
         source_id=said.source.id,
         source_revision=said.source.revision,
@@ -85,7 +86,8 @@ def fact_of(said: Said, now: datetime, origin: Origin, catalogue: Catalogue) -> 
         occurred_at=now,
         received_at=now,
         body=body,
-        body_digest=_digest(said, subject),
+        body_digest=_digest(terms),
+        former_digest=partial(_former_digest, terms),
         content_type=_CONTENT_TYPE,
         headers=[],
         verified_by=VERIFIED_BY,
@@ -102,7 +104,7 @@ def fact_of(said: Said, now: datetime, origin: Origin, catalogue: Catalogue) -> 
 def as_of(fact: store.Fact, source: Source) -> store.Fact:
     """The same, of the source as it is now."""
     names = business_keys_of(source.business_keys, fact.body)
-    return replace(fact, source_revision=source.revision, business_keys=names)
+    return fact._replace(source_revision=source.revision, business_keys=names)
 
 
 def _later(deliver_at: datetime | None, now: datetime) -> datetime | None:
@@ -142,17 +144,34 @@ def _body(said: Said, now: datetime, subject: Mapping[str, Any]) -> bytes:
     return body
 
 
-def _digest(said: Said, subject: Mapping[str, Any]) -> bytes:
-    """Of what was said and not of the body, whose timestamp differs with every try."""
-    terms = {
-        "target": said.target.pk.hex if said.target else None,
-        "deliver_at": said.deliver_at and said.deliver_at.isoformat(),
-    }
-    more: Iterable[Any] = (each for each in (dict(subject), terms) if any(each.values()))
-    return hashlib.sha256(_IN_ORDER([said.event_type, said.data, *more]).encode()).digest()
+def _terms(said: Said, subject: Mapping[str, Any]) -> list[Any]:
+    """What was said, and not the body, whose timestamp differs with every try."""
+    terms: list[Any] = [said.event_type, said.data]
+    if subject:
+        terms.append(subject)
+    if said.target or said.deliver_at:
+        terms.append(
+            {
+                "target": said.target.pk.hex if said.target else None,
+                "deliver_at": said.deliver_at and said.deliver_at.isoformat(),
+            }
+        )
+    return terms
 
 
-_IN_ORDER = json.JSONEncoder(sort_keys=True).encode  # made once: json.dumps would make it for each
+def _digest(terms: Sequence[Any]) -> bytes:
+    try:
+        return hashlib.sha256(orjson.dumps(terms, option=orjson.OPT_SORT_KEYS)).digest()
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits, or a great depth
+        return _former_digest(terms)
+
+
+def _former_digest(terms: Sequence[Any]) -> bytes:
+    """As it was before orjson made it, by which ids that were taken then are known."""
+    return hashlib.sha256(_IN_ORDER(terms).encode()).digest()
+
+
+_IN_ORDER = json.JSONEncoder(sort_keys=True).encode
 
 
 def _check(field: str, what: str, text: str, limit: int) -> None:
