@@ -1,4 +1,4 @@
-"""The page on the REST API names what is there, and its five common jobs work, in a shell and in Python."""
+"""The page on the REST API names what is there, and the README's five common jobs work, in a shell and in Python."""
 
 import os
 import re
@@ -18,8 +18,9 @@ from tests.replaying import dead
 from webhooks.models import ApiKey, Event, Source, Subscriber
 from webhooks.services.keys import create_api_key
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs/api.md").read_text()
-JOBS = PAGE.partition("\n## Five common jobs\n")[2].partition("\n## ")[0]
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs/api.md").read_text()
+JOBS = (ROOT / "README.md").read_text().partition("\n## Five common jobs\n")[2].partition("\n## ")[0]
 
 
 def test_its_table_names_every_address_and_no_other() -> None:

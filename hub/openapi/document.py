@@ -22,7 +22,7 @@ from hub.openapi.words import described
 from webhooks.selectors import event_types
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
-PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+README: Final = Path(__file__).resolve().parents[2] / "README.md"
 
 
 @to_be_read
@@ -60,8 +60,8 @@ def _doors() -> dict[str, Any]:
 
 
 def _jobs() -> str:
-    """What there is to copy, from the page on the API; nothing where the hub runs without its pages."""
-    text = PAGE.read_text() if PAGE.exists() else ""
+    """What there is to copy, from the README; nothing where the hub runs without it."""
+    text = README.read_text() if README.exists() else ""
     _, heading, jobs = text.partition("\n## Five common jobs\n")
     return f"\n{heading}" + jobs.partition("\n## ")[0]
 
