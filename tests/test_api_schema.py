@@ -48,6 +48,8 @@ def test_every_operation_has_a_summary_and_its_refusals(described: dict[str, Any
         assert {"401", "403", "429", "500", "503"} < answers, name
         assert any(status.startswith("2") for status in answers), name
         assert ("404" in answers) is ("{" in name), name
+        is_narrowed = any(each["in"] == "query" for each in operation["parameters"])
+        assert "400" in answers or not is_narrowed, name
         for status, response in operation["responses"].items():
             kind = {"application/problem+json"} if status >= "400" else {"application/json"}
             if name.endswith("/raw") and status == "200":

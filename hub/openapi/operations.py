@@ -41,7 +41,8 @@ class Described(AutoSchema):
             self._tell_headers(operation["responses"])
             for status, answer in operation["responses"].items():
                 answer["description"] = answer["description"] or _DONE.get(status, "As asked.")
-            for status in self._refusals(method):
+            is_narrowed = any(each["in"] == "query" for each in operation["parameters"])
+            for status in self._refusals(method, is_narrowed):
                 operation["responses"].setdefault(str(status), problem(status))
             self.resolve_serializer(ProblemBody, "response")
             operation["responses"] = dict(sorted(operation["responses"].items()))
@@ -107,7 +108,7 @@ class Described(AutoSchema):
         if self._is_of_one() and self.method == "GET":
             responses["304"] = {"description": "Your copy is still good.", "headers": {"ETag": _ref("ETag")}}
 
-    def _refusals(self, method: str) -> list[int]:
+    def _refusals(self, method: str, is_narrowed: bool) -> list[int]:
         refusals = {401, 403, 429, 500, 503}
         if self._is_of_one():
             refusals.add(404)
@@ -117,7 +118,7 @@ class Described(AutoSchema):
             refusals |= {409, 422}
         if method in _EDITS:
             refusals |= {400, 409, 412}
-        if self._is_list():
+        if is_narrowed:
             refusals.add(400)
         return sorted(refusals)
 
