@@ -17,7 +17,7 @@ from tests import make
 from tests.callers import Caller, with_key
 from tests.replaying import dead
 from webhooks.deciders.problems import PROBLEMS, problem_for
-from webhooks.models import Subscriber
+from webhooks.models import Event, Subscriber
 from webhooks.rest.problems import answer
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +81,18 @@ def test_methods_and_forms_that_a_door_does_not_know() -> None:
     assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
     answer = with_key().post("/api/v1/subscribers", data="name=x", content_type="text/plain")
     refused(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity, br", "nonsense"])
+def test_a_compressed_body_is_not_unpacked_and_nothing_comes_of_it(encoding: str) -> None:
+    source = make.source()
+    said = {"source": source.slug, "event_id": "a1", "event_type": "t", "data": 1}
+    answer = with_key().post("/api/v1/events", said, headers={"Content-Encoding": encoding})
+    body = refused(answer, 415, "unsupported-media-type")
+    assert body["detail"] == "A body is read as it comes: send it without a Content-Encoding."
+    assert not Event.objects.exists()
+    plainly = with_key().post("/api/v1/events", said, headers={"Content-Encoding": "identity"})
+    assert plainly.status_code == 201
 
 
 def test_a_body_that_is_too_large(settings: Settings) -> None:

@@ -105,7 +105,9 @@ def told(
 def _is_usual(request: HttpRequest) -> bool:
     """With an `Idempotency-Key`, the answer is kept for the key's holder: that is the long way, too."""
     meta = request.META
-    if "HTTP_IDEMPOTENCY_KEY" in meta or meta.get("CONTENT_TYPE") not in _JSON:
+    if "HTTP_IDEMPOTENCY_KEY" in meta or "HTTP_CONTENT_ENCODING" in meta:
+        return False
+    if meta.get("CONTENT_TYPE") not in _JSON:
         return False
     if not _is_ours(meta.get("HTTP_HOST") or meta["SERVER_NAME"], tuple(settings.ALLOWED_HOSTS)):
         return False

@@ -184,8 +184,9 @@ PROBLEMS: Final = MappingProxyType(
                 slug="unsupported-media-type",
                 status=415,
                 title="The body is not JSON",
-                meaning="The header `Content-Type` names a form that this address does not read.",
-                remedy="Send JSON, and say so: `Content-Type: application/json`.",
+                meaning="The header `Content-Type` names a form that this address does not read, or `Content-Encoding` "
+                "says that the body is compressed, which nothing here unpacks.",
+                remedy="Send JSON as it is, and say so: `Content-Type: application/json`.",
             ),
             Problem(
                 slug="key-reused",

@@ -221,6 +221,8 @@ class Door(GenericViewSet[M]):
             gather(request)
         if _length_of(request) > settings.HUB_MAX_BODY:
             raise problems.BodyTooLarge(f"A body has at most {settings.HUB_MAX_BODY} bytes.")
+        if request.method not in SAFE_METHODS and _is_encoded(request):
+            raise problems.Encoded
         if isinstance(request.auth, ApiKey):
             self.claim = repeats.claim(request, request.auth.pk)
 
@@ -284,6 +286,11 @@ class Door(GenericViewSet[M]):
 
 
 _PAGING = frozenset({Pages.cursor_query_param, Pages.page_size_query_param})
+
+
+def _is_encoded(request: Request) -> bool:
+    said = request.META.get("HTTP_CONTENT_ENCODING", "")
+    return said.strip().lower() not in ("", "identity")
 
 
 def _length_of(request: Request) -> int:
