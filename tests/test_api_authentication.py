@@ -138,7 +138,10 @@ def test_a_filter_that_does_not_exist_is_named(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_client_may_ask_what_a_door_takes(kind: str) -> None:
-    assert with_key().options(f"/api/v1/{kind}").status_code == 200
+    answer = with_key().options(f"/api/v1/{kind}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert {"GET", "HEAD", "OPTIONS"} <= set(answer["Allow"].split(", "))
+    assert answer["Link"] == '</api/schema>; rel="service-desc"'
 
 
 def test_methods_that_a_door_does_not_know_are_405() -> None:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import Error
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponseNotModified
+from django.urls import reverse
 from rest_framework import status
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -277,9 +278,11 @@ class Door(GenericViewSet[M]):
             _said.exception("An answer could not be kept for repeats of its request.")
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """What may be done here (`Allow`), and where all of it is described (RFC 8631)."""
         if self.lookup_field in self.kwargs:
             self.get_object()
-        return super().options(request, *args, **kwargs)
+        described = f'<{reverse("api-schema")}>; rel="service-desc"'
+        return Response(status=status.HTTP_204_NO_CONTENT, headers={"Link": described})
 
     def get_exception_handler(self) -> Any:
         return problems.answer
