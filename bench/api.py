@@ -3,7 +3,8 @@
 With --seeded they are looked at in a database that stays. Nothing is remembered from one to the next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import median
 
 from bench.asking import ask
 from bench.extent import Extent
@@ -29,10 +30,9 @@ def run(extent: Extent) -> Iterator[Figure]:
 
 def _lists(extent: Extent, key: str) -> Iterator[Figure]:
     """First pages, and pages that begin weeks ago."""
-    visits = [(each.what, address) for each, address in addresses()]
-    visits += [
-        (f"{each.what}, {DEEP_DAYS} days deep", address) for each, address in addresses(deep=DEEP_DAYS)
-    ]
+    first = [(each.what, address) for each, address in addresses()]
+    deep = [(f"{each.what}, {DEEP_DAYS} days deep", address) for each, address in addresses(deep=DEEP_DAYS)]
+    visits = [*first, *deep]
     headers = {"HTTP_AUTHORIZATION": f"Bearer {key}"}
     times: dict[str, list[float]] = {what: [] for what, _ in visits}
     for _, address in visits:  # once unmeasured: connections are made
@@ -41,4 +41,15 @@ def _lists(extent: Extent, key: str) -> Iterator[Figure]:
         for what, address in visits:
             times[what] += [ask(address, **headers)[0] for _ in range(TIMES)]
     for what, values in times.items():
-        yield Figure(bench="api", what=what, values=tuple(values), unit="ms", at_most=LIST_MS)
+        yield _figure(what, values)
+    yield _slowest(f"of {len(first)} lists by their filters, the slowest first page", first, times)
+    yield _slowest(f"of {len(deep)}, the slowest page {DEEP_DAYS} days deep", deep, times)
+
+
+def _slowest(what: str, visits: Iterable[tuple[str, str]], times: Mapping[str, list[float]]) -> Figure:
+    found = max((name for name, _ in visits), key=lambda name: median(times[name]))
+    return _figure(f"{what}: {found}", times[found])
+
+
+def _figure(what: str, values: list[float]) -> Figure:
+    return Figure(bench="api", what=what, values=tuple(values), unit="ms", at_most=LIST_MS)

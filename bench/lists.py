@@ -37,7 +37,12 @@ LISTS = (
         of_a_type="event_type={type}",
         unmatched="state=unmatched",
         by_a_senders_id="event_id={external}",
+        by_any_id="q={external}",
+        of_a_pattern="event_type=order.*",
+        since_last_week="since={week}",
     ),
+    *_each("event-types"),
+    *_each("cascades", quarantined="quarantined=true"),
     *_each(
         "deliveries",
         dead="state=dead",
@@ -49,6 +54,7 @@ LISTS = (
         of_a_type="event_type={type}",
         of_an_event="event={event}",
         by_a_senders_id="event_id={external}",
+        by_any_id="q={external}",
         dead_of_a_source="state=dead&source={source}",
         retrying_or_held="status=retrying,held",
         with_5xx="status_code=5xx",
@@ -70,6 +76,7 @@ LISTS = (
     ),
     *_each("issues", open="state=open", of_a_subscription="subscription={subscription}"),
     *_each("replays", running="state=running"),
+    *_each("alerts", open="state=open"),
     *_each("refusals", waiting="state=waiting", for_a_reason="reason=signature-mismatch"),
     *_each(
         "stats",
