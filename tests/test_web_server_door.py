@@ -83,6 +83,20 @@ def test_a_content_type_that_django_cannot_read_is_taken_as_it_is() -> None:
     assert Event.objects.get().content.content_type == "text/plain; charset*=bogus''x"
 
 
+def test_no_charset_makes_a_form_or_an_address_costly_to_read() -> None:
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="username"\r\n\r\n' + b"a" * 300_000 + b"\r\n--x--\r\n"
+    )
+    kind = "multipart/form-data; boundary=x; charset=punycode"
+    began_at = time.process_time()
+    status, _, _ = call("/admin/login/", form, CONTENT_TYPE=kind, HTTP_COOKIE="csrftoken=" + "c" * 32)
+    assert status == "403 Forbidden"
+    asked = "next=" + "a" * 60_000
+    status, _, _ = call("/admin/login/", method="GET", CONTENT_TYPE=kind, QUERY_STRING=asked)
+    assert status == "200 OK"
+    assert time.process_time() - began_at < 2
+
+
 @pytest.mark.parametrize("path", ["/in/", "/in/nobody", "/in/a/b/c", "/in/%00"])
 def test_a_door_that_is_not_there_is_a_plain_404(path: str) -> None:
     status, _, _ = call(path, b"{}")

@@ -15,7 +15,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponseNotModified
 from django.urls import reverse
 from rest_framework import status
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -223,7 +223,9 @@ class Door(GenericViewSet[M]):
         if _length_of(request) > settings.HUB_MAX_BODY:
             raise problems.BodyTooLarge(f"A body has at most {settings.HUB_MAX_BODY} bytes.")
         if request.method not in SAFE_METHODS and _is_encoded(request):
-            raise problems.Encoded
+            # Nothing here unpacks: what is small on the way could be large in memory.
+            sentence = "A body is read as it comes: send it without a Content-Encoding."
+            raise UnsupportedMediaType("", sentence)
         if isinstance(request.auth, ApiKey):
             self.claim = repeats.claim(request, request.auth.pk)
 

@@ -53,14 +53,6 @@ class BodyTooLarge(APIException):
     default_code = "too-large"
 
 
-class Encoded(APIException):
-    """A body that was compressed, which nothing here unpacks: what is small on the way could be large in memory."""
-
-    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
-    default_detail = "A body is read as it comes: send it without a Content-Encoding."
-    default_code = "unsupported-media-type"
-
-
 class Unavailable(APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "The database does not answer; try again soon."
