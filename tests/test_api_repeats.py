@@ -17,8 +17,8 @@ from tests import make
 from tests.callers import Caller, with_key
 from webhooks.deciders.idempotency import fingerprint, read_key
 from webhooks.ids import first_id_at, public_id, uuid7
-from webhooks.models import Event, KeptAnswer, Subscriber
-from webhooks.services import subscribers
+from webhooks.models import Event, EventType, KeptAnswer, Subscriber
+from webhooks.services import publish, subscribers
 from webhooks.services.kept_answers import KEPT_FOR, LEASE
 
 pytestmark = pytest.mark.django_db
@@ -164,6 +164,56 @@ def test_a_failure_of_ours_is_not_kept() -> None:
     with patch.object(Subscriber.objects, "create", side_effect=OperationalError):
         assert send(caller).status_code == 503
     assert send(caller).status_code == 201
+
+
+def test_what_was_done_before_a_failure_is_found_again_by_the_repeat() -> None:
+    caller = with_key()
+    make.source("shop")
+    said = {"source": "shop", "event_type": "t"}
+    assert caller.post("/api/v1/events", {**said, "event_id": "a1", "data": 1}).status_code == 201
+    batch = [{**said, "data": 1}, {**said, "event_id": "a1", "data": 2}]
+    with patch.object(publish, "refuse", side_effect=OperationalError):  # once the batch is stored
+        assert send(caller, path="/api/v1/events/batch", events=batch).status_code == 503
+    stored = set(Event.objects.values_list("external_id", flat=True))
+    answer = send(caller, path="/api/v1/events/batch", events=batch)
+    assert [each["status"] for each in answer.json()["events"]] == ["duplicate", "conflict"]
+    assert {answer.json()["events"][0]["event_id"], "a1"} == stored
+    assert Event.objects.count() == 2
+
+
+def test_another_request_under_the_key_of_one_that_failed_is_refused() -> None:
+    caller = with_key()
+    with patch.object(Subscriber.objects, "create", side_effect=OperationalError):
+        assert send(caller).status_code == 503
+    assert send(caller, name="other").status_code == 422
+    assert not Subscriber.objects.exists()
+
+
+def test_a_row_that_retention_takes_at_this_moment_is_made_again() -> None:
+    caller = with_key()
+    first = under_way(caller)
+    create, seen = KeptAnswer.objects.bulk_create, []
+
+    def taken(*rows: Any, **how: Any) -> Any:
+        made = create(*rows, **how)
+        if not seen:
+            KeptAnswer.objects.all().delete()
+        seen.append(made)
+        return made
+
+    with patch.object(KeptAnswer.objects, "bulk_create", side_effect=taken):
+        assert send(caller).status_code == 201
+    row = KeptAnswer.objects.get()
+    assert (len(seen), row.status, row.pk == first.pk) == (2, 201, False)
+
+
+def test_that_something_is_deprecated_is_told_again() -> None:
+    caller = with_key()
+    make.source("shop")
+    kind = EventType.objects.create(name="t", state="deprecated", deprecated_at=make.now())
+    told = [send(caller, path="/api/v1/events", source="shop", event_type="t", data=1) for _ in range(2)]
+    assert {each["Deprecation"] for each in told} == {f"@{int(kind.deprecated_at.timestamp())}"}
+    assert told[1]["Idempotent-Replayed"] == "true"
 
 
 def test_a_secret_in_an_answer_is_kept_sealed_and_repeated() -> None:

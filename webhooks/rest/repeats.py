@@ -1,6 +1,7 @@
 """Gives a POST with an `Idempotency-Key` one effect, and its repeats the first one's answer. It does nothing itself.
 
-5xx and 429 are not kept: nothing was done, or nobody knows, so a repeat is carried out anew.
+5xx and 429 are not kept: nothing was done, or nobody knows, so a repeat is carried out anew. It has the id of the
+first, so what is named by it (an event that came without one) is the same.
 """
 
 from uuid import UUID
@@ -21,7 +22,7 @@ HEADER = "Idempotency-Key"
 _HEADER = "HTTP_IDEMPOTENCY_KEY"  # to a WSGI server; `request.headers` would be made of all there are
 REPLAYED = "Idempotent-Replayed"
 _LOST = "It was done, and its answer can no longer be read; look at what there is."
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Retry-After")
+_KEPT_HEADERS = ("Content-Type", "Deprecation", "ETag", "Retry-After")
 
 
 class InFlight(Conflict):
@@ -81,7 +82,7 @@ def settle(held: Claim, response: Response, opened: tuple[str, UUID] | None = No
     """Keeps the answer for the repeats, with what it opens, or lets them try."""
     code = response.status_code
     if code >= status.HTTP_500_INTERNAL_SERVER_ERROR or code == status.HTTP_429_TOO_MANY_REQUESTS:
-        kept_answers.forget(held)
+        kept_answers.let_go(held)
         return
     response.render()
     headers = {name: response[name] for name in _KEPT_HEADERS if name in response}

@@ -19,7 +19,8 @@ from webhooks.models import KeptAnswer
 from webhooks.sealing import Unreadable
 
 KEPT_FOR = timedelta(hours=24)
-LEASE = timedelta(seconds=60)  # longer than any request of ours lasts
+# Longer than any request of ours should last: what lasts longer, and is sent again, may be done twice at a time.
+LEASE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,9 +93,9 @@ def keep(
     _held(claim).update(status=status, content=content)
 
 
-def forget(claim: Claim) -> None:
-    """Nothing was done, or nobody knows: a repeat is carried out anew."""
-    _held(claim).delete()
+def let_go(claim: Claim) -> None:
+    """Nothing was done, or nobody knows: a repeat is carried out anew, as the same request, under the same id."""
+    _held(claim).update(leased_until=timezone.now())
 
 
 def expired(*, now: datetime) -> QuerySet[KeptAnswer]:
@@ -107,10 +108,12 @@ def _held(claim: Claim) -> QuerySet[KeptAnswer]:
 
 
 def _inserted_or_found(made: KeptAnswer) -> KeptAnswer:
-    """Of many who insert at once one succeeds; all of them find its row."""
-    KeptAnswer.objects.bulk_create([made], ignore_conflicts=True)
+    """Of many who insert at once one succeeds; all of them find its row. Retention may take it before they look."""
     rows = KeptAnswer.objects.defer("content").filter(api_key_id=made.api_key_id, digest=made.digest)
-    return rows.first() or made
+    while True:
+        KeptAnswer.objects.bulk_create([made], ignore_conflicts=True)
+        if row := rows.first():
+            return row
 
 
 def _taken_over(row: KeptAnswer, now: datetime) -> Claim:
