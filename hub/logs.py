@@ -114,8 +114,15 @@ def _as_json(level: str, step: str, fields: Fields) -> str:
 
 
 def _as_text(level: str, step: str, fields: Fields) -> str:
-    shown = " ".join(f"{name}={value}" for name, value in fields.items())
+    shown = " ".join(f"{name}={_on_one_line(str(value))}" for name, value in fields.items())
     return f"{time.strftime('%H:%M:%S')} {level:<7} weir: {step} {shown}"
+
+
+def _on_one_line(text: str) -> str:
+    """What a sender chose ends no line, and moves no cursor."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class _Stderr:

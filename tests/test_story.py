@@ -234,6 +234,39 @@ class TestTheLife:
         secrets += [key, made.secret]
         assert [each for each in secrets if each in shown] == []
 
+    def test_json_too_deep_to_be_masked_is_told_by_its_size_and_harms_nothing(
+        self, capfd: Capture, settings
+    ) -> None:
+        settings.HUB_LOG_PAYLOADS, settings.HUB_RETRY_DELAYS_S = "redacted", (3_600,)
+        deep = b"[" * 900 + b"]" * 900
+        create_source(name="S", slug="shop", scheme="none", actor="test")
+        with Endpoint(answers(503, body=deep)) as endpoint:
+            make.subscription(endpoint.url, event_types=["*"])
+            assert Client().post("/in/shop", deep, content_type="application/json").status_code == 202
+            with dispatchers():
+                until(lambda: Delivery.objects.filter(attempts=1).exists())
+        assert Delivery.objects.get().state == DeliveryState.PENDING
+        told = [line for line in lines(capfd) if line["message"] in {"received", "failed"}]
+        words = "(1,800 bytes of JSON, nested too deeply to be masked)"
+        assert [words in line.values() for line in told] == [True, True]
+
+    def test_what_was_settled_stays_so_where_it_cannot_be_told(
+        self, settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.HUB_RETRY_DELAYS_S = (3_600,)
+        create_source(name="S", slug="shop", scheme="none", actor="test")
+
+        def broken(results: object) -> None:
+            raise RuntimeError
+
+        with Endpoint(answers(503)) as endpoint:
+            make.subscription(endpoint.url, event_types=["*"])
+            make.event()
+            with dispatchers():
+                monkeypatch.setattr("deliveries.dispatcher.settlement._tell", broken)
+                until(lambda: Delivery.objects.filter(attempts=1).exists())
+        assert (Delivery.objects.get().state, Delivery.objects.get().last_status) == ("pending", 503)
+
 
 class TestLines:
     def test_a_body_is_told_only_where_bodies_are_asked_for(self, settings) -> None:
@@ -255,6 +288,15 @@ class TestLines:
         [line] = lines(capfd)
         assert line["external_id"] == "••••••"
         assert json.loads(line["body"])["card"]["pan"] == "••••••"
+
+    def test_a_line_for_a_person_is_one_line_whatever_a_sender_put_into_it(
+        self, settings, capfd: Capture
+    ) -> None:
+        settings.HUB_LOG_FORMAT, settings.HUB_LOG_PAYLOADS = "text", "full"
+        logs.take_stories()
+        story.tell("received", **story.payload("body", "a\n12:00:00 INFO\x1b[2J é\x85".encode()))
+        [line] = capfd.readouterr().err.splitlines()
+        assert line.endswith(r"weir: received body=a\n12:00:00 INFO\x1b[2J é\x85")
 
     def test_of_what_is_not_json_only_its_size_is_told(self, settings) -> None:
         settings.HUB_LOG_PAYLOADS = "redacted"

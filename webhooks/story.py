@@ -90,7 +90,8 @@ def payload(name: str, body: bytes | memoryview) -> dict[str, Any]:
 def redacted(body: bytes, names: Collection[str]) -> str:
     """JSON whose sensitive values are masked. Of anything else only its size is told: nobody knows where to look."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        return json.dumps(mask_document(json.loads(body), names), ensure_ascii=False)
+    except ValueError:
         return f"({len(body):,} bytes that are not JSON)"
-    return json.dumps(mask_document(document, names), ensure_ascii=False)
+    except RecursionError:
+        return f"({len(body):,} bytes of JSON, nested too deeply to be masked)"

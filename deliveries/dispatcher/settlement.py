@@ -1,5 +1,6 @@
 """Writes what came of a batch of attempts, in one fenced transaction: the one place that writes an attempt."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +21,8 @@ from .jobs import Job, Unsendable
 from .pace import Shift
 from .seats import Holding, fence
 from .tallies import Died
+
+log = logging.getLogger(__name__)
 
 ERROR_LENGTH = 300
 
@@ -111,10 +114,13 @@ def settle(
         verdicts.stop_where_opened({shift.lane_id for shift in shifts if shift.opens}, now)
         verdicts.tell((_told(result) for result in results), now)
         tallies.add(recorded=recorded, died=died, now=now)
-    _tell(results)
-    if spans.is_on():
-        for result in tried:
-            _span(result)
+    try:
+        _tell(results)
+        if spans.is_on():
+            for result in tried:
+                _span(result)
+    except Exception:  # whoever took this for a failed write would write it again, as a failure
+        log.exception("What came of %d deliveries is written, and could not be told.", len(results))
 
 
 def _span(made: Tried) -> None:

@@ -223,6 +223,6 @@ def _tell(
     exception: Exception, error: APIException, body: Mapping[str, Any], context: Mapping[str, Any]
 ) -> None:
     """Our own mistakes go where Django's go, with the name under which the caller will ask for them."""
-    _said.error("%s %s", body["instance"], context["request"].path, exc_info=exception)
+    _said.error("%s %r", body["instance"], context["request"].path, exc_info=exception)
     if isinstance(error, Unexpected):
         got_request_exception.send(sender=None, request=context["request"]._request)
