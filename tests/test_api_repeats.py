@@ -192,7 +192,7 @@ def test_another_request_under_the_key_of_one_that_failed_is_refused() -> None:
 def test_a_row_that_retention_takes_at_this_moment_is_made_again() -> None:
     caller = with_key()
     first = under_way(caller)
-    create, seen = KeptAnswer.objects.bulk_create, []
+    create, seen = KeptAnswer.objects.bulk_create, list[Any]()
 
     def taken(*rows: Any, **how: Any) -> Any:
         made = create(*rows, **how)
