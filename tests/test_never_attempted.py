@@ -12,13 +12,14 @@ from deliveries.deciders.delivery_query import DeliveryQuery
 from deliveries.deciders.replay_choice import Preset
 from deliveries.dispatcher import admission
 from deliveries.dispatcher.waiting_items import Share
-from deliveries.models import Delivery, Phase, Subscription
+from deliveries.models import Delivery, Phase, ReplayItem, Subscription
 from deliveries.selectors import never_attempted
 from tests import make
 from tests.callers import browser
 from tests.desks import Table
-from tests.replaying import started
-from webhooks.models import Event, EventBody
+from tests.replaying import start, started
+from webhooks.deciders.own import OWN_SOURCE
+from webhooks.models import Event, EventBody, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +52,21 @@ def test_events_from_before_it_was_made_are_sent_to_it(late: Subscription) -> No
     types = Delivery.objects.order_by("event_id").values_list("event_type", "state")
     assert list(types) == [("order.paid", "delivered"), ("order.created", "delivered")]
     assert Event.objects.filter(state="routed").count() == 3
+
+
+def test_what_the_router_would_not_give_it_is_not_sent_to_it_either() -> None:
+    own = Source.objects.create(pk=OWN_SOURCE, slug="weir", name="Weir itself")
+    for source in (make.source(), own):
+        make.event(type="weir.alert.opened", source=source, state="unmatched")
+    for options, found in (
+        ({"event_types": ["*"]}, set()),
+        ({"event_types": ["*", "weir.*"]}, {"weir"}),
+        ({"event_types": ["*"], "source": make.source()}, {"shop"}),
+    ):
+        to = make.subscription(**options)
+        start(query(to), preset=Preset.NEVER)
+        items = ReplayItem.objects.filter(subscription=to)
+        assert set(items.values_list("event__source__slug", flat=True)) == found
 
 
 def test_its_filter_has_a_say(late: Subscription) -> None:

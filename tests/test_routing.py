@@ -45,6 +45,14 @@ def test_a_subscription_to_one_source_gets_nothing_of_another(holding) -> None:
     assert Event.objects.get().state == EventState.UNMATCHED
 
 
+def test_what_others_call_as_weir_calls_its_own_is_for_who_named_its_source_alone(holding) -> None:
+    make.subscription(name="of any", event_types=["*", "weir.*"])
+    named = make.subscription(name="named", source=make.source())
+    make.event(type="weir.delivery.dead")
+    route(holding)
+    assert Delivery.objects.get().subscription_id == named.pk
+
+
 def test_a_paused_lane_is_owed_its_events_all_the_same(holding) -> None:
     make.subscription()
     Lane.objects.update(hold="paused")

@@ -80,10 +80,12 @@ class MatchTable:
         return answer
 
     def _look_up(self, source_id: UUID, event_type: str) -> tuple[Wanted, ...]:
+        # Of what Weir tells of itself nobody gets what he did not name; nor, unasked, what others call as Weir does.
+        is_own = source_id == OWN_SOURCE or names_own([event_type])
         positions: set[int] = set()
         for pattern in _patterns_for(event_type):
             positions.update(self._buckets.get((source_id, pattern), ()))
-            if source_id != OWN_SOURCE:  # of what Weir tells of itself nobody gets what he did not name
+            if not is_own:
                 positions.update(self._buckets.get((None, pattern), ()))
         return tuple(self._wanted[position] for position in sorted(positions))
 

@@ -3,7 +3,7 @@
 Its patterns and source are asked of the database; a filter has to see bodies, so only so many are looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -26,7 +26,7 @@ from deliveries.deciders.replay_choice import Choice
 from deliveries.models import Delivery, Hold, ReplayItem, Subscription
 from deliveries.services.rearming import ACTIVE
 from webhooks.deciders.expressions import ExpressionFailed, compile_expression, parse_json
-from webhooks.deciders.own import OWN_SOURCE, names_own
+from webhooks.deciders.own import OWN_PREFIX, OWN_SOURCE, names_own
 from webhooks.ids import first_id_at
 from webhooks.models import Event, EventBody, EventState, Source
 
@@ -62,24 +62,30 @@ def _wanted_by(to: Subscription, choice: Choice, now: datetime) -> QuerySet[Even
         ~Exists(ReplayItem.objects.filter(event_id=OuterRef("pk"), subscription_id=to.pk, state__in=ACTIVE)),
         Exists(EventBody.objects.filter(event_id=OuterRef("pk"))),
         Q(target=None) | Q(target=to.subscriber_id),
-        _types(to.event_types),
+        _fitting(to),
         state__in=[EventState.ROUTED, EventState.UNMATCHED],
     )
     if begins is not None:
         events = events.filter(pk__gte=first_id_at(begins))
     if query.end is not None:
         events = events.filter(pk__lt=first_id_at(query.end))
-    if not names_own(to.event_types) and to.source_id != OWN_SOURCE:
-        events = events.exclude(source_id=OWN_SOURCE)
-    if to.source_id:
-        events = events.filter(source_id=to.source_id)
     if query.sources:
         events = events.filter(source_id__in=Source.objects.filter(slug__in=query.sources).values("pk"))
     return events.filter(_types(query.types)) if query.types else events
 
 
-def _types(patterns: Any) -> Q:
-    """As the router matches them: `*`, `order.*`, or the very type."""
+def _fitting(to: Subscription) -> Q:
+    """By source and type, as the router matches them."""
+    if to.source_id:
+        return Q(source_id=to.source_id) & _types(to.event_types)
+    own = [each for each in to.event_types if names_own([each])]
+    theirs = [each for each in to.event_types if not names_own([each])]
+    is_own = Q(source_id=OWN_SOURCE) | Q(event_type__startswith=OWN_PREFIX)
+    return Q(source_id=OWN_SOURCE) & _types(own) | ~is_own & _types(theirs)
+
+
+def _types(patterns: Sequence[str]) -> Q:
+    """`*`, `order.*`, or the very type."""
     if ANY in patterns:
         return Q()
     several = [
