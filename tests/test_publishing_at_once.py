@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -410,15 +411,39 @@ def test_a_body_that_is_no_proper_json_is_refused_as_ever(caller: Caller, text: 
     assert answer.json() | {"instance": 0} == by_the_tables.json() | {"instance": 0}
 
 
-@pytest.mark.parametrize("number", ["1e999", '{"n": -1e999}'])
-def test_a_number_that_is_none_any_more_once_it_is_read_is_refused(caller: Caller, number: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "named"),
+    [
+        ("1e999", "1e999"),
+        ('{"n": -1e999}', "-1e999"),
+        ("12345678901234567890.12", "12345678901234567890.12"),
+        ("[0.10000000000000000001]", "0.10000000000000000001"),
+        ("1e-400", "1e-400"),
+        ("0e99999999999999999999", "0e99999999999999999999"),
+        ("1." + "1" * 100, "1." + "1" * 48),
+    ],
+)
+def test_a_number_that_would_lose_a_digit_is_refused_by_name(caller: Caller, number: str, named: str) -> None:
     text = json.dumps(body("e1")).replace('{"n": 1}', number)
     told = []
     for address, said in ((HOME, text), (f"{HOME}/batch", f'{{"events": [{text}]}}')):
         answer = caller.generic("POST", address, said, content_type="application/json")
-        told.append((answer.status_code, answer.json()["code"]))
-    assert told == [(400, "invalid")] * 2
+        told.append((answer.status_code, answer.json()["detail"]))
+    sentence = f"The number {named} would not be kept digit by digit; send it as a text."
+    assert told == [(400, sentence)] * 2
     assert Event.objects.get().external_id == "first"
+
+
+@pytest.mark.parametrize(
+    "number", ["10.10", "1E2", "0.30000000000000004", "5e-324", "123456789012345.6", "-0.0"]
+)
+def test_a_number_that_keeps_its_value_is_taken_as_it_may_be_written_otherwise(
+    caller: Caller, number: str
+) -> None:
+    text = json.dumps(body("e1")).replace('{"n": 1}', number)
+    assert caller.generic("POST", HOME, text, content_type="application/json").status_code == 201
+    kept = json.loads(bytes(Event.objects.get(external_id="e1").content.body), parse_float=Decimal)["data"]
+    assert kept == Decimal(number)
 
 
 class Torn(BytesIO):

@@ -1,9 +1,11 @@
 """How a door reads: JSON, strict about what it does not know, and things named by their public ids."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from email.message import Message
 from io import BytesIO
 from json import JSONDecodeError
+from math import isfinite
 from typing import IO, Any, TypeVar, cast
 from uuid import UUID
 
@@ -36,18 +38,24 @@ class Body(JSONParser):
         if (named.get_content_charset() or "utf-8") not in _UTF_8:
             raise UnsupportedMediaType(media_type or "", "JSON is read as UTF-8: name no other charset.")
         try:
-            return super().parse(stream, media_type, {})
+            return read_json(stream.read())
         except RecursionError:
             raise ParseError("This JSON is nested too deeply.") from None
-        except ParseError as error:
-            raise ParseError(_said_of(error.__cause__ or error.__context__)) from None
+        except ValueError as error:
+            raise ParseError(_said_of(error)) from None
 
 
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
-def _said_of(error: BaseException | None) -> str:
+class Inexact(ValueError):
+    """A number of more digits, or of a greater size, than are kept; the message is one sentence."""
+
+
+def _said_of(error: ValueError) -> str:
     match error:
+        case Inexact():
+            return str(error)
         case JSONDecodeError():
             what = error.msg[:1].lower() + error.msg[1:]
             return f"This is not JSON, at line {error.lineno}, column {error.colno}: {what}."
@@ -58,7 +66,28 @@ def _said_of(error: BaseException | None) -> str:
 
 def read_json(body: bytes) -> Any:
     """As `Body` reads it. Raises ValueError, or RecursionError, without a word for the caller."""
-    return json.loads(body.decode(), parse_constant=json.strict_constant)
+    return json.loads(body.decode(), parse_constant=json.strict_constant, parse_float=_exact)
+
+
+def _exact(text: str) -> float:
+    """What is said in JSON goes out as JSON: digits that a float does not keep, of money perhaps, are not dropped."""
+    value = float(text)
+    if len(text) <= _KEPT and "e" not in text and "E" not in text:
+        return value
+    if not isfinite(value) or _decimal(text) != Decimal(repr(value)):
+        raise Inexact(f"The number {text[:_SHOWN]} would not be kept digit by digit; send it as a text.")
+    return value
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # an exponent of twenty digits
+        return None
+
+
+_KEPT = 16  # characters: fifteen digits, which a float always keeps, and a point
+_SHOWN = 50
 
 
 def gather(request: Request) -> None:
