@@ -118,6 +118,7 @@ def test_other_data_or_type_under_one_id_is_a_conflict_and_kept(change: dict[str
         ("event_id", {"event_id": "x" * 501}),
         ("event_id", {"event_id": "\0"}),
         ("event_type", {"event_type": " "}),
+        ("event_type", {"event_type": "order.*"}),
         ("event_type", {"event_type": "x" * 201}),
         ("event_type", {"event_type": "\ud800"}),
         ("entity", {"entity": ""}),

@@ -70,6 +70,8 @@ def said_plainly(plain: Plain, source: Source, event_id: str) -> Said:
 def fact_of(said: Said, now: datetime, origin: Origin, catalogue: Catalogue) -> store.Fact:
     _check("event_id", "event id", said.event_id, MAX_ID)
     _check("event_type", "event type", said.event_type, MAX_TYPE)
+    if "*" in said.event_type:  # nobody could subscribe to it, or find it: patterns have stars
+        raise ValidationError({"event_type": "An event type has no star in it; patterns do."})
     subject = _subject(said.entity, said.entity_version)
     later = _later(said.deliver_at, now)
     body = _body(said, now, subject)
