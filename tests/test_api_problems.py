@@ -37,13 +37,27 @@ def refused(answer: Any, status: int, slug: str) -> dict[str, Any]:
 
 def test_what_is_wrong_with_fields_is_said_of_each_field() -> None:
     body = refused(with_key().post("/api/v1/subscribers", {"colour": "red"}), 400, "invalid")
-    assert body["errors"] == {"colour": ["There is no such field."]}
-    assert body["detail"] == "colour: There is no such field."
+    assert body["errors"] == {"colour": ["There is no such field."], "name": ["This field is required."]}
+    assert body["detail"] == "colour: There is no such field. name: This field is required."
 
 
 def test_what_is_wrong_with_the_whole_body_stands_under_body() -> None:
     body = refused(with_key().post("/api/v1/subscribers", ["x"]), 400, "invalid")
     assert list(body["errors"]) == ["body"]
+
+
+def test_what_is_wrong_with_the_whole_of_an_item_stands_under_body_there() -> None:
+    body = refused(with_key().post("/api/v1/events/batch", {"events": [7]}), 400, "invalid")
+    assert list(body["errors"]["events"]["0"]) == ["body"]
+    assert body["detail"].startswith("events[0]: ")
+
+
+def test_an_unknown_field_hides_nothing_else_that_is_wrong() -> None:
+    body = refused(with_key().post("/api/v1/subscribers", {"colour": "red", "name": ""}), 400, "invalid")
+    assert body["errors"] == {
+        "colour": ["There is no such field."],
+        "name": ["This field may not be blank."],
+    }
 
 
 def test_a_body_that_cannot_be_read_is_malformed() -> None:

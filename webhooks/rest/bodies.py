@@ -115,9 +115,17 @@ class Strict(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         writable = {name for name, field in self.fields.items() if not field.read_only}
-        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in writable]):
-            raise ValidationError({name: [self._refusal(name)] for name in unknown})
-        return super().to_internal_value(data)
+        names = [name for name in data if name not in writable] if isinstance(data, Mapping) else []
+        unknown = {name: [self._refusal(name)] for name in names}
+        try:
+            value = super().to_internal_value(data)
+        except ValidationError as error:
+            if not unknown or not isinstance(error.detail, dict):
+                raise
+            raise ValidationError({**unknown, **error.detail}) from None  # all of it is told at once
+        if unknown:
+            raise ValidationError(unknown)
+        return value
 
     def _refusal(self, name: str) -> str:
         return "This cannot be set." if name in self.fields else "There is no such field."

@@ -192,18 +192,23 @@ def _first(place: str, said: Any) -> str:
             said = said[0]
             continue
         name, said = next(iter(said.items()))
-        if name != _NO_FIELD:
+        if name != WHOLE:
             place += f"[{name}]" if str(name).isdecimal() else f".{name}"
     return f"{place}: {said}"
 
 
 def _errors(error: APIException) -> dict[str, Any] | None:
-    """Fields with their sentences. What concerns the whole of a body stands under `body`."""
+    """Fields with their sentences. What concerns the whole of a body, or of an item of it, stands under `body`."""
     if not isinstance(error, ValidationError):
         return None
-    if not isinstance(error.detail, dict):
-        return {WHOLE: error.detail}
-    return {WHOLE if name == _NO_FIELD else str(name): said for name, said in error.detail.items()}
+    told: dict[str, Any] = _named(error.detail) if isinstance(error.detail, dict) else {WHOLE: error.detail}
+    return told
+
+
+def _named(said: Any) -> Any:
+    if isinstance(said, dict):
+        return {WHOLE if name == _NO_FIELD else str(name): _named(below) for name, below in said.items()}
+    return [_named(each) for each in said] if isinstance(said, list) else said
 
 
 WHOLE = "body"
