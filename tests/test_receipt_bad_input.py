@@ -1,6 +1,8 @@
 """What cannot be taken at the door is answered in a word and leaves no row; nothing sent is ever a 500."""
 
+import gzip
 import io
+import json
 from typing import Any
 
 import pytest
@@ -101,6 +103,25 @@ def test_json_that_came_in_chunks_and_lost_its_end_is_kept_as_a_refusal(
     assert answer.status_code == 400
     refusal = Refusal.objects.get()
     assert (refusal.reason, bytes(refusal.body)) == ("body-incomplete", body)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "BR", " zstd"])
+def test_a_compressed_body_is_kept_as_a_refusal_since_nobody_would_know_how_to_read_it(encoding: str) -> None:
+    make.source("shop")
+    body = gzip.compress(b'{"id":"a"}')
+    answer = by_hand(body, HTTP_CONTENT_ENCODING=encoding, CONTENT_LENGTH=str(len(body)))
+    said = "The body is compressed, and nothing here unpacks it: send it without a Content-Encoding."
+    assert (answer.status_code, json.loads(answer.content)["detail"]) == (415, said)
+    refusal = Refusal.objects.get()
+    assert (refusal.reason, bytes(refusal.body)) == ("body-compressed", body)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "utf-8", ""])
+def test_a_content_encoding_that_compresses_nothing_stops_nothing(encoding: str) -> None:
+    make.source("shop")
+    length = {"CONTENT_LENGTH": "10"}
+    assert by_hand(b'{"id":"a"}', HTTP_CONTENT_ENCODING=encoding, **length).status_code == 202
+    Event.objects.all().delete()
 
 
 def test_what_begins_like_json_is_held_to_it_whatever_its_type() -> None:

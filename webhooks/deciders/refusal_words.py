@@ -55,6 +55,10 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             "Broken off",
             "The sender, or something on the way, hung up before the whole body was here. It may come again by itself.",
         ),
+        "body-compressed": Words(
+            "Compressed",
+            "Its Content-Encoding says so. Who got it from here would not know; ask the sender to send it as it is.",
+        ),
         "body-ambiguous": Words(
             "A field said twice",
             "No provider sends that. Somebody may have put a second value beside the one that is signed.",

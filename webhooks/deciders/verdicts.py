@@ -40,6 +40,7 @@ _DETAILS = {
     "token-mismatch": "The token is none of this source's live secrets.",
     "body-unreadable": "The body is not what this scheme signs, so nothing can be checked.",
     "body-incomplete": "The body came without its length, and ended in the middle of its JSON.",
+    "body-compressed": "The body is compressed, and nothing here unpacks it: send it without a Content-Encoding.",
     "body-ambiguous": "Fields of the body are signed, and it names one of its fields twice.",
     "body-mismatch": "The body's digest is not the one that was signed.",
     "url-unknown": "The scheme signs the address; set this source's public_url, or HUB_PUBLIC_URL.",

@@ -27,6 +27,9 @@ from .certificates import certificate_at
 from .known_sources import KnownSource
 
 NO_METHOD = "method-not-allowed"
+_COMPRESSED = frozenset(
+    {"gzip", "x-gzip", "deflate", "compress", "br", "zstd"}
+)  # some senders name a charset there
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def judge(
         return _asked(source, asked, arrival, _matched(secrets, verified))
     if not row.covers_body and arrival.is_torn:
         return refused("body-incomplete")
+    if arrival.headers.get("content-encoding", "").strip().lower() in _COMPRESSED:
+        return refused("body-compressed")
     if verified.body is not None:
         arrival = replace(arrival, body=verified.body)
     return _parts(source, arrival, verified, _matched(secrets, verified))

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 # Verdicts that pages add up as refusals, though no Refusal is kept of these.
 _UNACCEPTED = frozenset({"too-large", "unreadable", "unavailable", "unknown-source", "method-not-allowed"})
 # Only what the sender itself can mend is told; of a signature, nothing, or guessing would be worth it.
-_TOLD = {"identity-invalid": 422, "body-incomplete": 400}
+_TOLD = {"identity-invalid": 422, "body-incomplete": 400, "body-compressed": 415}
 _TRIES = 3  # for a source that changes while we decide; then the sender tries again
 
 
