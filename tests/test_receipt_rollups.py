@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests import make
+from tests.callers import with_key
 from webhooks.models import NO_SOURCE, ReceiptRollup, Source, SourceSecret
 from webhooks.selectors.sources import days, hours, silent_sources, with_last_event
 from webhooks.services import rollups
@@ -57,6 +58,24 @@ class TestCounted:
             ("refused", "token-missing"): 1,
             ("refused", "method-not-allowed"): 1,
         }
+
+    def test_what_is_published_is_counted_by_event_too_one_by_one_and_in_batches(self) -> None:
+        make.source()
+        caller = with_key()
+        said = {"source": "shop", "event_type": "t", "data": 1}
+        for event_id, data in (
+            ("a", 1),
+            ("a", 1),
+            ("a", 2),
+            ("b", 1),
+            ("c", 1),
+        ):  # the later by copies in memory
+            caller.post("/api/v1/events", {**said, "event_id": event_id, "data": data})
+        assert counted() == {("accepted", ""): 3, ("duplicate", ""): 1, ("conflict", ""): 1}
+        batch = [{**said, "event_id": event_id} for event_id in ("c", "d", "e", "e")]
+        caller.post("/api/v1/events/batch", {"events": batch})
+        caller.post("/api/v1/events/batch", {"events": [{**said, "event_id": ""}]})  # which is refused
+        assert counted() == {("accepted", ""): 5, ("duplicate", ""): 3, ("conflict", ""): 1}
 
     def test_requests_to_no_source_are_counted_and_not_kept(self) -> None:
         send(slug="nobody")

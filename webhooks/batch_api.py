@@ -159,7 +159,7 @@ def _answer(said: Sequence[Said], verdicts: Sequence[publish.Verdict]) -> dict[s
     repeats = {verdict.event_id for verdict in verdicts if isinstance(verdict, store.Duplicate)}
     cancelled = scheduled.cancelled_among(repeats)
     told: list[dict[str, Any]] = [
-        {"id": _name(verdict.event_id), "event_id": each.event_id, "status": _WORDS[type(verdict)]}
+        {"id": _name(verdict.event_id), "event_id": each.event_id, "status": publish.WORDS[type(verdict)]}
         for each, verdict in zip(said, verdicts, strict=True)
     ]
     for answer, verdict in zip(told, verdicts, strict=True):
@@ -172,13 +172,6 @@ def _answer(said: Sequence[Said], verdicts: Sequence[publish.Verdict]) -> dict[s
         "duplicates": words.count("duplicate"),
         "conflicts": words.count("conflict"),
     }
-
-
-_WORDS: Mapping[type, str] = {
-    store.Stored: "accepted",
-    store.Duplicate: "duplicate",
-    store.Conflict: "conflict",
-}
 
 
 def _name(event_id: UUID) -> str:

@@ -39,7 +39,7 @@ class Wish(Strict):
         choices=["subscription", "type", "source"],
         required=False,
         help_text="`subscription`: how deliveries to each fared. `type`: how deliveries of each type of event fared. "
-        "`source`: what came of requests of each, by the hour.",
+        "`source`: what came of what each sent or published, by the hour.",
     )
     subscription = PublicId("subscription", required=False, help_text="Only of this one.")
     event_type = serializers.CharField(

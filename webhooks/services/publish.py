@@ -7,6 +7,7 @@ turn among what happens then, where one scheduled for next week would have every
 a lane that wants the latest only it makes nothing older obsolete before it exists.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -27,6 +28,7 @@ from .event_types import Catalogue
 from .own_events import check_not_own
 from .publications import NOWHERE, Origin, Said, as_of, fact_of
 from .refuse import refuse
+from .rollups import note
 
 PUBLISHED = "API"  # in the place of a method: such a request came with a key, and has no signature
 # Headers that keep, of a refused one, whom alone it is for, and when; what it followed from has the usual ones.
@@ -36,6 +38,12 @@ MOST_AT_ONCE = 1_000  # events in one batch
 _TRIES = 3  # for a source that changes while a batch is on its way
 
 Verdict = store.Stored | store.Duplicate | store.Conflict
+# As requests at /in/ are counted, too.
+WORDS: Mapping[type, str] = {
+    store.Stored: "accepted",
+    store.Duplicate: "duplicate",
+    store.Conflict: "conflict",
+}
 Problems = Mapping[str, list[str]]  # by field
 
 
@@ -62,6 +70,7 @@ def publish(said: Said, *, origin: Origin = NOWHERE, catalogue: Catalogue | None
         if isinstance(verdict, store.Conflict):
             _keep_conflict(fact, verdict, now)
         if not isinstance(verdict, store.SourceChanged):
+            note(source_id=source.pk, verdict=WORDS[type(verdict)], at=now)
             return verdict
         source = _as_it_is_now(source)
         fact = as_of(fact, source)
@@ -83,7 +92,10 @@ def publish_known(
         type_state=known.state if known else None,
         type_changed_at=known.changed_at if known else None,
     )
-    return store.store_proved(fact, proof)
+    stored = store.store_proved(fact, proof)
+    if stored:
+        note(source_id=fact.source_id, verdict=WORDS[store.Stored], at=fact.received_at)
+    return stored
 
 
 def publish_many(
@@ -106,6 +118,9 @@ def publish_many(
         for fact, verdict in zip(facts, verdicts, strict=True):
             if isinstance(verdict, store.Conflict):
                 _keep_conflict(fact, verdict, now)
+        became = Counter((fact.source_id, type(each)) for fact, each in zip(facts, verdicts, strict=True))
+        for (source_id, what), number in became.items():
+            note(source_id=source_id, verdict=WORDS[what], at=now, number=number)
         return verdicts
     raise BatchInvalid({0: {"source": ["This source is being changed just now; try again."]}})
 

@@ -1,4 +1,5 @@
-"""Adds up what became of requests, and which secrets matched: in memory first, then every few seconds in the tables.
+"""Adds up what became of requests and of what was published, and which secrets matched: in memory first, then every
+few seconds in the tables.
 
 A receipt writes nothing for it. Each web process adds to what is there, so any number of them may; what one of them
 had not added yet when it was killed is not counted. No decision is ever taken on these numbers.
@@ -54,10 +55,16 @@ _waiting = _Waiting()
 
 
 def note(
-    *, source_id: UUID | None, verdict: str, at: datetime, reason: str = "", secret_id: UUID | None = None
+    *,
+    source_id: UUID | None,
+    verdict: str,
+    at: datetime,
+    reason: str = "",
+    secret_id: UUID | None = None,
+    number: int = 1,
 ) -> None:
-    """Counts one request. It costs a receipt about a microsecond."""
-    once = Count(1, at)
+    """Counts one request, or so many events that were published. It costs a receipt about a microsecond."""
+    once = Count(number, at)
     starts_at = datetime.fromtimestamp(at.timestamp() // SLICE_S * SLICE_S, UTC)
     key = Slice(source_id or NO_SOURCE, starts_at, verdict, reason)
     with _waiting.lock:
