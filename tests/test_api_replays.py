@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 HOME = "/api/v1/replays"
 WHY = {"reason": "mended"}
+ALL = {"filter": {"since": "30d"}}
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def caller() -> Caller:
 
 
 def ordered(caller: Caller, **asked: Any) -> dict[str, Any]:
-    answer = caller.post(HOME, {**WHY, **asked})
+    answer = caller.post(HOME, {**WHY, **ALL, **asked})
     assert answer.status_code == 201, answer.json()
     found: dict[str, Any] = answer.json()
     return found
@@ -213,7 +214,7 @@ class TestStarting:
         dead(to, 2)
         made = ordered(caller)
         dead(to)
-        answer = caller.post(HOME, WHY)
+        answer = caller.post(HOME, WHY | ALL)
         assert (answer.status_code, answer.json()["id"]) == (200, made["id"])
         assert answer.json()["detail"] == "You have started this already, and it is not over; here it is."
         assert Replay.objects.count() == 1
@@ -233,6 +234,9 @@ class TestStarting:
                 {"kind": "discard", "preset": "never-attempted", "filter": {"subscription": ["{to}"]}},
                 "preset",
             ),
+            ({}, "filter"),
+            ({"filter": {}}, "filter"),
+            ({"kind": "discard", "filter": {"subscription": ["{to}"]}}, "expected_count"),
             ({"preset": "never-attempted"}, "filter"),
             ({"preset": "one-issue"}, "filter"),
             ({"colour": "red"}, "colour"),
@@ -243,20 +247,20 @@ class TestStarting:
     ) -> None:
         to = make.subscription()
         dead(to)
-        if "filter" in asked:
+        if asked.get("filter"):
             asked = {**asked, "filter": {"subscription": [public_id("subscription", to.pk)]}}
         answer = caller.post(HOME, {**WHY, **asked})
         assert (answer.status_code, list(fields(answer))) == (400, [field])
         assert nothing_was_made()
 
     def test_nothing_starts_where_nothing_fits(self, caller: Caller) -> None:
-        answer = caller.post(HOME, WHY)
+        answer = caller.post(HOME, WHY | ALL)
         assert (answer.status_code, sentence(answer)) == (409, "Nothing was chosen.")
         assert nothing_was_made()
 
     def test_a_rate_above_a_subscriptions_own_needs_a_word(self, caller: Caller) -> None:
         dead(make.subscription(rate_per_s=5))
-        answer = caller.post(HOME, {**WHY, "rate_per_s": 20})
+        answer = caller.post(HOME, {**WHY, **ALL, "rate_per_s": 20})
         assert (answer.status_code, nothing_was_made()) == (409, True)
         assert ordered(caller, rate_per_s=20, exceed_limits=True)["exceeds_limits"] is True
 

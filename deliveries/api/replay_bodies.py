@@ -35,7 +35,9 @@ class ReplayOrder(Reason):
     kind = serializers.ChoiceField(
         choices=Verb.choices, default=Verb.REPLAY, help_text="Send them again, or let them rest for good."
     )
-    filter = Criteria(required=False, help_text="Which deliveries.")
+    filter = Criteria(
+        required=False, help_text="Which deliveries. Left out: the dead letters of the last 30 days."
+    )
     preset = serializers.ChoiceField(
         choices=list(PRESETS),
         required=False,
@@ -71,7 +73,7 @@ class ReplayOrder(Reason):
         required=False,
         min_value=0,
         help_text="How many you saw, such as in a dry run: when it would be another number now, nothing is "
-        "started, and the answer is 409.",
+        "started, and the answer is 409. Needed to discard, and where neither a filter nor a preset says which.",
     )
     dry_run = serializers.BooleanField(
         default=False, help_text=f"Only say what it would take in (at most {MOST_ITEMS:,} go at once)."
@@ -86,6 +88,8 @@ class ReplayOrder(Reason):
         if attrs["kind"] == Verb.DISCARD:
             _refuse_of_sending(attrs)
         attrs["choice"] = self._choice(attrs)
+        if not attrs["dry_run"] and "expected_count" not in attrs:
+            _check_meant(attrs)
         return attrs
 
     def _choice(self, attrs: Mapping[str, Any]) -> Choice:
@@ -106,6 +110,14 @@ class ReplayOrder(Reason):
             raise ValidationError({"filter": list(found.notices)})
         _check_preset(found.choice)
         return found.choice
+
+
+def _check_meant(attrs: Mapping[str, Any]) -> None:
+    """Nobody sends the whole hub again, or lets anything rest for good, who has not said that he means it."""
+    if attrs["kind"] == Verb.DISCARD:
+        raise ValidationError({"expected_count": ["Say how many you saw, such as in a dry run."]})
+    if not attrs.get("filter") and not attrs.get("preset"):
+        raise ValidationError({"filter": ["Say which: by a filter, a preset, or the number you saw."]})
 
 
 class RateChange(Reason):
