@@ -61,6 +61,41 @@ def test_a_copy_that_is_good_is_not_sent_again() -> None:
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
 
 
+MADE = [
+    ("sources", {"name": "S", "slug": "s", "scheme": "none"}, {"name": "T"}),
+    ("subscribers", {"name": "S"}, None),
+    ("event-types", {"name": "order.paid"}, {"description": "T"}),
+    ("api-keys", {"role": "viewer", "name": "S"}, None),
+    (
+        "subscriptions",
+        {"subscriber": "{subscriber}", "name": "S", "url": "https://example.com/", "event_types": ["*"]},
+        {"name": "T"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "change"), MADE, ids=[kind for kind, _, _ in MADE])
+def test_what_is_made_says_where_it_is_and_can_be_changed_at_once_if_nobody_else_did(
+    kind: str, body: dict[str, Any], change: dict[str, Any] | None
+) -> None:
+    caller = with_key()
+    if "subscriber" in body:
+        body = {**body, "subscriber": public_id("subscriber", make.subscriber().pk)}
+    for slash, key in (
+        ("", "k1"),
+        ("", "k1"),
+        ("/", "k2"),
+    ):  # anew, repeated, and refused for its name or made
+        made = caller.post(f"/api/v1/{kind}{slash}", body, headers={"Idempotency-Key": key})
+        if made.status_code == 201:
+            assert made["Location"] == f"/api/v1/{kind}/{made.json()['id']}"
+            assert caller.get(made["Location"]).json()["id"] == made.json()["id"]
+            first = made
+    if change:
+        changed = [caller.patch(first["Location"], change, headers={"If-Match": first["ETag"]}) for _ in "ab"]
+        assert [each.status_code for each in changed] == [200, 412]
+
+
 def test_what_moves_by_itself_makes_a_copy_stale_and_hinders_no_edit() -> None:
     subscription = make.subscription()
     caller, home = with_key(), f"/api/v1/subscriptions/{public_id('subscription', subscription.pk)}"

@@ -70,7 +70,7 @@ class SubscriberDoor(ListModelMixin, RetrieveModelMixin, Door[Subscriber]):
     def create(self, request: Request) -> Response:
         wanted = self.read(SubscriberBody)
         subscriber = subscribers.create_subscriber(actor=self.actor, **wanted.validated_data)
-        return Response(SubscriberBody(subscriber).data, status=status.HTTP_201_CREATED)
+        return Response(SubscriberBody(self.again(subscriber.pk)).data, status=status.HTTP_201_CREATED)
 
 
 class EventDoor(ListModelMixin, RetrieveModelMixin, CancelDoor, PublishDoor):

@@ -105,7 +105,7 @@ class EventTypeDoor(ListModelMixin, RetrieveModelMixin, Door[EventType]):
         """Put an event type into the catalogue. From now on what is published under its name must fit its schema."""
         wanted = self.read(EventTypeBody)
         made = event_types.create_event_type(actor=self.actor, **wanted.validated_data)
-        return Response(EventTypeBody(made).data, status=status.HTTP_201_CREATED)
+        return Response(EventTypeBody(self.again(made.pk)).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=EventTypeChange, responses={200: EventTypeBody})
     def partial_update(self, request: Request, pk: str) -> Response:

@@ -32,7 +32,7 @@ class ApiKeyDoor(ListModelMixin, RetrieveModelMixin, Door[ApiKey]):
         """Make an API key. The answer shows the key itself, this once."""
         wanted = self.read(KeyBody)
         key, plain = keys.create_api_key(actor=self.actor, **wanted.validated_data)
-        return Response({**KeyBody(key).data, "key": plain}, status=status.HTTP_201_CREATED)
+        return Response({**KeyBody(self.again(key.pk)).data, "key": plain}, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=Reason, responses={200: KeyBody})
     @action(detail=True, methods=["post"])

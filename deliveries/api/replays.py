@@ -127,7 +127,7 @@ class ReplayDoor(ListModelMixin, Door[Replay]):
             raise Conflict(verdict.sentence, code=verdict.answer)
         if verdict.is_done and choice.is_discard:
             bulk_discards.carry_out(verdict.replay_id, budget_s=bulk_discards.AT_ONCE_S)
-        shown = ReplayBody(Replay.objects.get(pk=verdict.replay_id)).data
+        shown = ReplayBody(self.again(verdict.replay_id)).data
         is_new = status.HTTP_201_CREATED if verdict.is_done else status.HTTP_200_OK
         return Response({**shown, "detail": verdict.sentence}, status=is_new)
 

@@ -101,8 +101,11 @@ class Described(AutoSchema):
             if status.startswith("2"):
                 headers = response.setdefault("headers", {})
                 headers |= {"RateLimit-Policy": _ref("RateLimitPolicy"), "RateLimit": _ref("RateLimit")}
-                if tagged:
+                is_made = status == "201" and self.view.kind != "event"
+                if tagged or is_made:
                     headers["ETag"] = _ref("ETag")
+                if is_made:
+                    headers["Location"] = _ref("Location")
                 if self.method == "POST":
                     headers["Idempotent-Replayed"] = _ref("IdempotentReplayed")
         if self._is_of_one() and self.method == "GET":
@@ -134,6 +137,7 @@ COMPONENTS: dict[str, Any] = {
             "description": "The version that was shown, for If-Match and If-None-Match.",
             "schema": _TRUTH,
         },
+        "Location": {"description": "Where the thing is that was made.", "schema": _TRUTH},
         "RateLimitPolicy": {
             "description": "How many requests (q) the key has in how many seconds (w). Absent where there is no limit.",
             "schema": _TRUTH,

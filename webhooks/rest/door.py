@@ -32,7 +32,7 @@ from webhooks.authentication import (
     MayRead,
 )
 from webhooks.deciders import etags
-from webhooks.ids import parse_id
+from webhooks.ids import parse_id, public_id
 from webhooks.models import ApiKey
 from webhooks.services import audit
 from webhooks.services.api_rate import Allowance
@@ -258,11 +258,14 @@ class Door(GenericViewSet[M]):
             audit.record_opening_by_key(*opened, actor=self.actor)
 
     def _tagged(self, request: Request, answer: Response) -> Any:
-        """With its ETag, where it shows one thing; 304 where the caller has a good copy of it."""
-        is_one = (
-            self.found is not None and request.method in _TAGGED and answer.status_code == status.HTTP_200_OK
-        )
-        if not is_one or self.found is None:
+        """With its ETag, where it shows one thing, and its address, where that is new; 304 where the caller has a good
+        copy of it.
+        """
+        if self.found is None:
+            return answer
+        if answer.status_code == status.HTTP_201_CREATED:
+            answer["Location"] = f"{request.path.rstrip('/')}/{public_id(self.kind, self.found.pk)}"
+        elif request.method not in _TAGGED or answer.status_code != status.HTTP_200_OK:
             return answer
         answer.render()
         tag = etags.etag(version=self.version_of(self.found), content=answer.content)

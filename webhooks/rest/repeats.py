@@ -22,7 +22,7 @@ HEADER = "Idempotency-Key"
 _HEADER = "HTTP_IDEMPOTENCY_KEY"  # to a WSGI server; `request.headers` would be made of all there are
 REPLAYED = "Idempotent-Replayed"
 _LOST = "It was done, and its answer can no longer be read; look at what there is."
-_KEPT_HEADERS = ("Content-Type", "Deprecation", "ETag", "Retry-After")
+_KEPT_HEADERS = ("Content-Type", "Deprecation", "ETag", "Location", "Retry-After")
 
 
 class InFlight(Conflict):
