@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Field, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -106,6 +107,20 @@ class Listing(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """What a service refuses although its form was in order, since another was quicker, is said in a message."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ValidationError as flaw:
+            self.message_user(request, " ".join(flaw.messages), messages.ERROR)
+            return redirect(request.get_full_path())
 
     # -- for pages of our own --------------------------------------------------------------------------
 

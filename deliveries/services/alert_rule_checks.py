@@ -20,6 +20,7 @@ from webhooks.models.source import SLUG
 
 MONTH_S = 31 * 86_400
 MOST = 1e9
+TAKEN = "There is a rule with this slug already."
 NAMED_BY: Mapping[str, str] = {
     Over.SUBSCRIPTION: "subscription",
     Over.SUBSCRIBER: "subscriber",
@@ -43,7 +44,7 @@ def _slug(rule: AlertRule) -> str:
     except ValidationError as error:
         return error.messages[0]
     taken = AlertRule.objects.filter(slug=rule.slug).exclude(pk=rule.pk)
-    return "There is a rule with this slug already." if taken.exists() else ""
+    return TAKEN if taken.exists() else ""
 
 
 def _name(rule: AlertRule) -> str:

@@ -12,10 +12,11 @@ from django.utils import timezone
 from deliveries.models import Alert, AlertRule, Breach, MessageKind, Subscription
 from webhooks.models import Source, Subscriber
 from webhooks.services import audit
+from webhooks.services.uniqueness import unless_taken
 
 from . import alert_messages
 from .alert_messages import News
-from .alert_rule_checks import check
+from .alert_rule_checks import TAKEN, check
 
 # What a rule is about: once one of these changes, its open alerts tell of something else.
 ABOUT = frozenset({"measure", "detail", "over", "subscription", "subscriber", "source"})
@@ -51,7 +52,8 @@ def create_rule(
     rule = AlertRule(slug=slug, **options)
     check(rule)
     with transaction.atomic():
-        rule.save(force_insert=True)
+        with unless_taken(AlertRule.objects.filter(slug=slug), "slug", TAKEN):
+            rule.save(force_insert=True)
         _record("create", rule.pk, actor, user, after=_shown(options))
     return rule
 

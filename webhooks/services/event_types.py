@@ -20,9 +20,11 @@ from webhooks.deciders.wording import UNSTORABLE, is_storable_json
 from webhooks.models import EventType, EventTypeState
 
 from . import audit
+from .uniqueness import unless_taken
 from .versions import Seen, check_seen
 
 _OURS: Final = f"Types that begin with {OWN_PREFIX} are Weir's own."
+_TAKEN: Final = "There is an event type of this name already."
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:[.:/_-][A-Za-z0-9_]+)*", re.ASCII)
 _MOST_READ: Final = 1_000  # schemas kept in memory
 _MOST_KNOWN: Final = 10_000  # names; past that, all are looked up anew
@@ -117,9 +119,8 @@ def create_event_type(*, actor: str, user: User | None = None, **given: Unpack[C
     name = row.name
     check(name=name, schema=row.schema, example=row.example)
     with transaction.atomic():
-        if EventType.objects.filter(name=name).exists():
-            raise ValidationError({"name": ["There is an event type of this name already."]})
-        row.save(force_insert=True)
+        with unless_taken(EventType.objects.filter(name=name), "name", _TAKEN):
+            row.save(force_insert=True)
         _record("create", row.pk, actor, user, after={"name": name, **_shown(row)})
     return row
 

@@ -3,6 +3,7 @@
 A secret goes in and never comes out: neither answers, nor errors, nor the audit repeat one.
 """
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
@@ -20,6 +21,7 @@ from webhooks.models import SecretPurpose, Source, SourceSecret, Subscriber
 from . import audit
 from .own_events import check_not_own
 from .source_checks import check_source
+from .uniqueness import unless_taken
 from .versions import Seen, check_seen
 
 
@@ -79,7 +81,8 @@ def create_source(
     with transaction.atomic():
         check_source(source, [secret] if secret else [], certificate=pinned_certificate)
         source.pinned_certificate = _to_pin(source, pinned_certificate)
-        source.save(force_insert=True)
+        with _slug_is_free(source):
+            source.save(force_insert=True)
         if secret:
             _keep_secret(source, secret)
         if handshake_token:
@@ -181,8 +184,14 @@ def _locked(source_id: UUID) -> Source:
 
 def _save(source: Source) -> None:
     source.revision = F("revision") + 1
-    source.save(force_update=True)
+    with _slug_is_free(source):
+        source.save(force_update=True)
     source.refresh_from_db(fields=["revision"])
+
+
+def _slug_is_free(source: Source) -> AbstractContextManager[None]:
+    others = Source.objects.filter(slug=source.slug).exclude(pk=source.pk)
+    return unless_taken(others, "slug", source.unique_error_message(Source, ("slug",)).messages[0])
 
 
 def _to_pin(source: Source, certificate: str) -> str:
