@@ -1,10 +1,12 @@
 """Cascades over the API: counted, found by what waits in quarantine, and let go of."""
 
+from typing import Any
+
 import pytest
 
 from deliveries.models import Cascade, Quarantine
 from tests import make
-from tests.callers import with_key
+from tests.callers import browser, with_key
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry, Event
 
@@ -38,6 +40,29 @@ def test_one_is_read_by_its_trace_id_and_listed_by_what_waits() -> None:
     assert [each["id"] for each in key.get(f"{AT}?quarantined=true").json()["results"]] == [made.pk.hex]
     assert [each["id"] for each in key.get(f"{AT}?quarantined=false").json()["results"]] == [other.pk.hex]
     assert key.get(f"{AT}/nonsense").status_code == 404
+
+
+def ids(answer: Any) -> list[str]:
+    return [each["id"] for each in answer.json()["results"]]
+
+
+@pytest.mark.parametrize(("query", "count"), [("", 0), ("quarantined=false&", 0), ("quarantined=true&", 1)])
+def test_they_are_listed_by_their_first_events_and_pages_stay_while_some_are_added(
+    query: str, count: int
+) -> None:
+    made = [held(count)[0].pk.hex for _ in range(6)][::-1]
+    key = with_key("viewer")
+    first = key.get(f"{AT}?{query}limit=2")
+    newer = [held(count)[0].pk.hex for _ in range(2)][::-1]
+    second = key.get(first.json()["next"])
+    third = key.get(second.json()["next"])
+    assert (ids(first), ids(second), ids(third)) == (made[:2], made[2:4], made[4:])
+    assert third.json()["next"] is None
+    back = key.get(third.json()["previous"])
+    front = key.get(key.get(back.json()["previous"]).json()["previous"])
+    assert (ids(back), ids(front), front.json()["previous"]) == (made[2:4], newer, None)
+    console = browser("deliveries.view_cascade").get("/admin/deliveries/cascade/")
+    assert [each.cascade.pk.hex for each in console.context["lines"]] == newer + made
 
 
 def test_it_is_released_whole_or_one_by_one_with_a_record() -> None:

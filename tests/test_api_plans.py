@@ -1,11 +1,15 @@
 """On PostgreSQL no list of the API reads a big table from end to end, first page or deep, whatever narrows it."""
 
+from typing import Any
+
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bench.lists import LISTS, addresses
+from deliveries.models import Cascade
+from tests import make
 from tests.callers import Caller, with_key
 from tests.test_replay_plans import nodes
 from webhooks.models import Refusal, Source
@@ -15,15 +19,18 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 BIG = {
     "deliveries_delivery", "deliveries_deadletter", "deliveries_attempt", "deliveries_rollup",
     "deliveries_typerollup", "deliveries_typefailure", "webhooks_event",
-    "webhooks_refusal",
+    "webhooks_refusal", "deliveries_cascade",
 }  # fmt: skip
 
 
-def scanned(sql: str) -> set[str]:
+def planned(sql: str) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
-        plan = cursor.fetchone()[0][0]["Plan"]
-    return {node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"} & BIG
+        return list(nodes(cursor.fetchone()[0][0]["Plan"]))
+
+
+def scanned(sql: str) -> set[str]:
+    return {node["Relation Name"] for node in planned(sql) if node["Node Type"] == "Seq Scan"} & BIG
 
 
 def asked(caller: Caller, address: str) -> list[str]:
@@ -53,3 +60,32 @@ def test_every_list_is_read_by_an_index() -> None:
         with connection.cursor() as cursor:
             cursor.execute("RESET enable_seqscan")
     assert visited > 1.5 * len(LISTS)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("", "deliveries_cascade_root_id"),
+        ("quarantined=false", "deliveries_cascade_root_id"),
+        ("quarantined=true", "cascade_quarantined_idx"),
+    ],
+)
+@pytest.mark.parametrize("place", ["", "older", "newer"])
+def test_cascades_are_read_in_the_order_of_an_index(query: str, index: str, place: str) -> None:
+    roots = [make.event() for _ in range(300)]
+    Cascade.objects.bulk_create(
+        Cascade(trace_id=each.trace_id, root=each, quarantined=number % 2,
+                quarantined_at=make.now() if number % 2 else None)
+        for number, each in enumerate(roots)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE deliveries_cascade")
+    cursor_of = f"cursor={place}.{roots[150].pk.hex}&" if place else ""
+    sql = next(
+        each
+        for each in asked(with_key(), f"/api/v1/cascades?{cursor_of}{query}&limit=5")
+        if 'FROM "deliveries_cascade"' in each
+    )
+    plan = planned(sql)
+    assert [node["Node Type"] for node in plan] == ["Limit", "Index Scan"]
+    assert plan[1]["Index Name"].startswith(index)

@@ -6,7 +6,7 @@
 from .addresses import address_for
 from .bodies import Body, ById, Filters, Json, PublicId, Strict, holder_of
 from .door import LOOKS, UNCACHED, Door
-from .pages import Cursor, Pages, Rows
+from .pages import Cursor, Pages, Rows, by_key
 from .params import MadeBetween, Read, Several, Since, When
 from .problems import BodyTooLarge, Busy, Changed, Conflict
 
@@ -33,5 +33,6 @@ __all__ = [
     "Strict",
     "When",
     "address_for",
+    "by_key",
     "holder_of",
 ]

@@ -35,21 +35,29 @@ class Cursor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """One page, newest first, and which neighbours it has."""
+    """One page, newest first, and which neighbours it has. `key` is the column by which they are paged."""
 
     rows: Sequence[Any]
     has_next: bool
     has_previous: bool
+    key: str = "pk"
+
+    def place(self, index: int) -> UUID:
+        """Where in the list a row stands."""
+        found: UUID = getattr(self.rows[index], self.key)
+        return found
 
 
-def by_key(queryset: QuerySet[M, Any], cursor: Cursor, size: int) -> Rows:
-    """Reads one row more than `size`, to know whether there are more."""
+def by_key(queryset: QuerySet[M, Any], cursor: Cursor, size: int, key: str = "pk") -> Rows:
+    """Reads one row more than `size`, to know whether there are more. `key` is a column of ids that tell the time."""
     if cursor.after is not None:
-        found = list(queryset.filter(pk__gt=cursor.after).order_by("pk")[: size + 1])
-        return Rows(rows=found[:size][::-1], has_next=True, has_previous=len(found) > size)
-    older = queryset if cursor.before is None else queryset.filter(pk__lt=cursor.before)
-    found = list(older.order_by("-pk")[: size + 1])
-    return Rows(rows=found[:size], has_next=len(found) > size, has_previous=cursor.before is not None)
+        found = list(queryset.filter(**{f"{key}__gt": cursor.after}).order_by(key)[: size + 1])
+        return Rows(rows=found[:size][::-1], has_next=True, has_previous=len(found) > size, key=key)
+    older = queryset if cursor.before is None else queryset.filter(**{f"{key}__lt": cursor.before})
+    found = list(older.order_by(f"-{key}")[: size + 1])
+    return Rows(
+        rows=found[:size], has_next=len(found) > size, has_previous=cursor.before is not None, key=key
+    )
 
 
 class Pages(BasePagination):
@@ -120,17 +128,15 @@ class Pages(BasePagination):
         """After an empty page of newer ones, what was the newest is next again."""
         if not self.page.has_next:
             return None
-        rows, after = self.page.rows, self.cursor.after
-        place = rows[-1].pk if rows else UUID(int=min(after.int + 1, _LAST)) if after else None
+        page, after = self.page, self.cursor.after
+        place = page.place(-1) if page.rows else UUID(int=min(after.int + 1, _LAST)) if after else None
         return self._at(f"older.{place.hex}") if place else None
 
     def _previous(self) -> str | None:
         if not self.page.has_previous:
             return None
-        before = self.cursor.before
-        place = (
-            self.page.rows[0].pk if self.page.rows else UUID(int=max(before.int - 1, 0)) if before else None
-        )
+        page, before = self.page, self.cursor.before
+        place = page.place(0) if page.rows else UUID(int=max(before.int - 1, 0)) if before else None
         return self._at(f"newer.{place.hex}") if place else None
 
     def _at(self, cursor: str) -> str:
