@@ -107,9 +107,34 @@ def test_what_a_list_does_not_understand_is_refused_by_name(route: Route, query:
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
-def test_a_parameter_given_twice_is_refused() -> None:
-    answer = with_key().get(f"{DELIVERIES}?state=dead&state=pending")
-    assert (answer.status_code, answer.json()["errors"]) == (400, {"state": ["Give this once."]})
+@pytest.fixture
+def readings() -> list[str]:
+    """Addresses that take a query: of lists, of figures and of a subscription's health."""
+    health = f"/api/v1/subscriptions/{public_id('subscription', make.subscription().pk)}/health"
+    return [DELIVERIES, SUBSCRIBERS, "/api/v1/cascades", "/api/v1/stats", health]
+
+
+@pytest.mark.parametrize("name", ["state", "limit", "since", "span"])
+def test_a_parameter_given_twice_is_refused(readings: list[str], name: str) -> None:
+    caller = with_key()
+    for address in readings:
+        answer = caller.get(f"{address}?{name}=24h&{name}=7d")
+        assert (answer.status_code, answer.json()["errors"]) == (400, {name: ["Give this once."]}), address
+
+
+@pytest.mark.parametrize("name", ["cursor", "limit"])
+def test_what_has_no_pages_takes_no_place_in_them(readings: list[str], name: str) -> None:
+    for address in readings[-2:]:
+        answer = with_key().get(f"{address}?{name}=1")
+        assert (answer.status_code, answer.json()["errors"]) == (400, {name: ["There is no such field."]})
+
+
+def test_more_parameters_than_are_read_are_refused_in_a_sentence(readings: list[str]) -> None:
+    caller = with_key()
+    for address in readings:
+        answer = caller.get(f"{address}?{'a=1&' * 1_000}a=1")
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), address
+        assert answer.json()["detail"] == "An address has at most 1,000 parameters."
 
 
 @pytest.mark.parametrize(

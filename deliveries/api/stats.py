@@ -132,7 +132,7 @@ class StatsDoor(Door[Rollup]):
     @extend_schema(parameters=[Wish], responses={200: _ONE})
     def list(self, request: Request) -> Response:
         """Read figures of a window. It is told in whole minutes, quarter hours or hours, by how long ago it began."""
-        asked = self.read(Wish, request.query_params.dict()).validated_data
+        asked = self.read(Wish, self.params).validated_data
         window, one = asked["window"], asked.get("subscription")
         if one is not None and not Subscription.objects.filter(pk=one).exists():
             raise ValidationError({"subscription": ["There is no such subscription."]})

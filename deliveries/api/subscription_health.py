@@ -111,7 +111,7 @@ class HealthDoor(Door[Subscription]):
     @action(detail=True)
     def health(self, request: Request, pk: str) -> Response:
         """Read how a subscription does. What was settled in the last second or two may not be counted yet."""
-        asked = self.read(Span, request.query_params.dict()).validated_data
+        asked = self.read(Span, self.params).validated_data
         told = _health(self.get_object(), asked["span"], datetime.now(UTC))
         radius = told["blast_radius"]
         if radius and self.holder and self.holder.is_subscriber:

@@ -164,10 +164,15 @@ class Door(GenericViewSet[M]):
     @property
     def given(self) -> dict[str, str]:
         """The query string but for what pages are asked for by."""
+        return {name: value for name, value in self.params.items() if name not in _PAGING}
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query string, each parameter of which is given once."""
         asked = self.request.query_params
         if twice := [name for name in asked if len(asked.getlist(name)) > 1]:
             raise ValidationError({name: ["Give this once."] for name in twice})
-        return {name: asked[name] for name in asked if name not in _PAGING}
+        return asked.dict()
 
     def read_page(self, queryset: QuerySet[M, Any], cursor: Cursor, size: int) -> Rows:
         return by_key(queryset, cursor, size)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.core.exceptions import ValidationError as Invalid
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
@@ -145,6 +145,9 @@ def spoken(error: Exception) -> APIException:  # noqa: PLR0911 (a table)
             return Changed(str(error))
         case RequestDataTooBig():
             return BodyTooLarge(f"A body has at most {settings.HUB_MAX_BODY} bytes.")
+        case TooManyFieldsSent():
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            return exceptions.ParseError(f"An address has at most {most:,} parameters.")
         case UnreadablePostError():
             return exceptions.ParseError("The body ended before its Content-Length.")
         case OperationalError() | InterfaceError():
