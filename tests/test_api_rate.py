@@ -93,6 +93,33 @@ def test_a_process_whose_clock_is_behind_counts_in_the_minute_of_the_others(key:
     assert ApiUsage.objects.get().taken == 2
 
 
+def test_what_another_thread_took_meanwhile_is_spent_though_there_is_no_more_to_take(
+    key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object) -> int:
+        """Another thread took the last five before this one could."""
+        monkeypatch.setattr(api_rate, "_take", take)
+        ApiUsage.objects.create(api_key=key, minute=int(MINUTE) // 60, taken=10)
+        api_rate._blocks[key.pk] = api_rate._Block(minute=int(MINUTE) // 60, left=5, taken=10)
+        return take(key.pk, int(MINUTE) // 60, 10, 1)
+
+    take = api_rate._take
+    monkeypatch.setattr(api_rate, "_take", late)
+    told = [spend(api_key_id=key.pk, limit=10, now_s=MINUTE) for _ in range(6)]
+    assert [each.is_allowed for each in told] == [True] * 5 + [False]
+    assert [each.remaining for each in told] == [4, 3, 2, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("passed", "reset_s"), [(0.0, 60), (0.4, 60), (0.6, 60), (58.7, 2), (59.2, 1), (59.999, 1)]
+)
+def test_who_comes_when_they_are_told_is_not_too_early(key: ApiKey, passed: float, reset_s: int) -> None:
+    spend(api_key_id=key.pk, limit=1, now_s=MINUTE + passed)
+    told = spend(api_key_id=key.pk, limit=1, now_s=MINUTE + passed)
+    assert (told.is_allowed, told.reset_s) == (False, reset_s)
+    assert spend(api_key_id=key.pk, limit=1, now_s=MINUTE + passed + told.reset_s).is_allowed
+
+
 @pytest.mark.django_db(transaction=True)
 def test_32_at_once_are_no_more_than_one_after_another(key: ApiKey) -> None:
     def one(_: int) -> bool:

@@ -5,6 +5,7 @@ limit is never exceeded, a request costs no write but for one in a block, and wh
 lost with the minute. A limit below two hundred is counted one by one.
 """
 
+import math
 import threading
 from dataclasses import dataclass
 from uuid import UUID
@@ -43,7 +44,7 @@ _lock = threading.Lock()
 def spend(*, api_key_id: UUID, limit: int, now_s: float) -> Allowance:
     """One request of this key. `limit` is per minute."""
     minute, passed = divmod(now_s, WINDOW_S)
-    reset_s = max(1, round(WINDOW_S - passed))
+    reset_s = math.ceil(WINDOW_S - passed)  # never a moment too early for whoever obeys
     block = _spent(api_key_id, int(minute)) or _taken(api_key_id, int(minute), limit)
     if block.is_over:
         return Allowance(is_allowed=False, limit=limit, remaining=0, reset_s=reset_s)
@@ -69,8 +70,10 @@ def _taken(api_key_id: UUID, minute: int, limit: int) -> _Block:
             _blocks.clear()
         known = _blocks.get(api_key_id)
         left = known.left if known and known.minute == minute else 0
-        more = left + size - 1 if size else 0
-        block = _blocks[api_key_id] = _Block(minute=minute, left=more, taken=taken, is_over=not size)
+        # What another thread took meanwhile is in hand, too, even where there is no more to take.
+        in_hand = left + size
+        block = _Block(minute=minute, left=max(0, in_hand - 1), taken=taken, is_over=not in_hand)
+        _blocks[api_key_id] = block
     return block
 
 
