@@ -8,7 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deliveries.models import Delivery, Replay, ReplayItem
-from deliveries.selectors import never_attempted
+from deliveries.selectors import never_attempted, replay_estimate
+from deliveries.selectors.patience import TooSlow
+from deliveries.services import replays
 from tests import make
 from tests.answers import fields, sentence
 from tests.callers import Caller, with_key
@@ -33,6 +35,25 @@ def ordered(caller: Caller, **asked: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.json()
     found: dict[str, Any] = answer.json()
     return found
+
+
+@pytest.mark.parametrize("asked", [{"dry_run": True}, WHY], ids=["preview", "start"])
+def test_a_choice_that_takes_too_long_to_look_at_is_refused_and_is_no_mistake_of_the_hub(
+    caller: Caller, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stopped(*_: object) -> None:
+        raise TooSlow
+
+    dead(make.subscription())
+    monkeypatch.setattr(replays, "estimate", stopped)
+    monkeypatch.setattr(replay_estimate, "count", stopped)
+    answer = caller.post(HOME, asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, "slow")
+    assert answer.json()["detail"] == (
+        "To look at all that is chosen takes too long, so nothing was done. Narrow the time range."
+    )
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+    assert nothing_was_made()
 
 
 def nothing_was_made() -> bool:

@@ -57,6 +57,16 @@ def test_every_operation_has_a_summary_and_its_refusals(described: dict[str, Any
             assert set(response.get("content", kind)) == kind, (name, status)
 
 
+def test_every_refusal_that_says_when_to_come_again_is_described_so(described: dict[str, Any]) -> None:
+    for name, operation in operations(described):
+        told = {
+            status
+            for status, answer in operation["responses"].items()
+            if "Retry-After" in answer.get("headers", {})
+        }
+        assert told == {"409", "429", "503"} & set(operation["responses"]), name
+
+
 def test_no_two_operations_share_a_name_or_a_summary(described: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, operation in operations(described)]
     summaries = [operation["summary"] for _, operation in operations(described)]

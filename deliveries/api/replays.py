@@ -36,10 +36,12 @@ LONGEST_S = 5.0  # a preview may look at hundreds of thousands, as on the consol
 
 
 class Slow(APIException):
-    """The database was stopped, and nothing was changed."""
+    """A look at what is chosen was ended, and nothing was changed."""
 
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "The database took too long, so this was stopped. Narrow the time range."
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_detail = (
+        "To look at all that is chosen takes too long, so nothing was done. Narrow the time range."
+    )
     default_code = "slow"
 
 

@@ -161,16 +161,17 @@ _MEANINGS = {
     401: "There is no API key, or it does not open.",
     403: "The key's role does not allow this.",
     404: "There is no such thing, or it is not the key's owner's.",
-    409: "Its present state does not allow this, or the same request is under way.",
+    409: "Its present state does not allow this; or the same request is under way, and Retry-After says when to ask.",
     412: "It has been changed since the version that If-Match names.",
     413: "The body is too large.",
     415: "The body is not JSON by its Content-Type.",
-    422: "The Idempotency-Key came before, with another request.",
+    422: "The Idempotency-Key came before, with another request; or a replay chooses too much to look at in time.",
     429: "Too often; Retry-After says how long to wait.",
     500: "The hub made a mistake; its log knows it by the `instance`.",
     503: "The database does not answer; Retry-After says when to come again.",
 }
-_TOLD_HEADERS = {401: {"WWW-Authenticate": "WWWAuthenticate"}, 429: {"Retry-After": "RetryAfter"}}
+_WAITS = {"Retry-After": "RetryAfter"}
+_TOLD_HEADERS = {401: {"WWW-Authenticate": "WWWAuthenticate"}, 409: _WAITS, 429: _WAITS, 503: _WAITS}
 
 
 def problem(status: int) -> dict[str, Any]:

@@ -196,6 +196,15 @@ PROBLEMS: Final = MappingProxyType(
                 remedy="Make a new key for a new request; send a repeat exactly as the first.",
             ),
             Problem(
+                slug="slow",
+                status=422,
+                title="It would take too long",
+                meaning="The filter of the replay chooses so much that to look at it takes longer than a request may. "
+                "Nothing was changed.",
+                remedy="Narrow it: by a shorter span of time, or by naming a subscription. Send it with another "
+                "Idempotency-Key, since it is another request.",
+            ),
+            Problem(
                 slug="too-many-requests",
                 status=429,
                 title="Too many requests",
@@ -231,13 +240,6 @@ PROBLEMS: Final = MappingProxyType(
                 meaning="The hub is up, and its database is away or too busy. What was asked was not done, or not all "
                 "of it.",
                 remedy="Wait for as long as `Retry-After` says, and send it again with the same Idempotency-Key.",
-            ),
-            Problem(
-                slug="slow",
-                status=503,
-                title="It would take too long",
-                meaning="The database was asked for so much that it was stopped. Nothing was changed.",
-                remedy="Ask for less: narrow the time range, or name a subscription.",
             ),
         )
     }
