@@ -1,7 +1,10 @@
 """The catalogue of event types: what is published must fit its type; what providers send is never asked to."""
 
 import json
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -10,6 +13,7 @@ from tests import make
 from tests.callers import Caller, browser, with_key
 from webhooks.ids import public_id
 from webhooks.models import AuditEntry, Event, EventType
+from webhooks.services import event_types
 
 pytestmark = pytest.mark.django_db
 
@@ -145,6 +149,33 @@ def test_a_type_that_is_not_in_the_catalogue_is_taken_unless_the_hub_says_otherw
     answer = say(caller, 1, "user.created")
     assert answer.status_code == 400
     assert "There is no such event type in the catalogue." in json.dumps(answer.json())
+
+
+def test_schemas_are_read_once_and_the_least_used_is_forgotten_whoever_else_is_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Stored:
+        """Stands in for the table, so that threads meet in the memory and nowhere else."""
+
+        asked: ClassVar[list[UUID]] = []
+        objects: ClassVar[Any]
+
+        def values_list(self, *_: str, **__: bool) -> "Stored":
+            return self
+
+        def get(self, pk: UUID) -> None:
+            self.asked.append(pk)
+
+    Stored.objects = Stored()
+    event_types._schema_of.cache_clear()
+    monkeypatch.setattr(event_types, "EventType", Stored)
+    at, types = datetime(2026, 11, 26, tzinfo=UTC), [uuid4() for _ in range(1_100)]
+    for pk in (*types[:2], types[0], *types[2:1_001], *types[:2]):
+        assert event_types._schema_of(pk, at) is None
+    assert Stored.asked == [*types[:1_001], types[1]]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: {event_types._schema_of(pk, at) for pk in types * 10}, range(8)))
+    assert found == [{None}] * 8
 
 
 def test_nobody_publishes_what_only_weir_may_say(caller: Caller) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID
 
@@ -59,9 +59,6 @@ class KnownType:
 Catalogue = Mapping[str, KnownType]
 
 _known: dict[str, KnownType | None] = {}  # what was found when last looked, if only that there is none
-
-# Schemas, by id and time of the last change, so that no change is ever missed.
-_read: dict[tuple[UUID, datetime], Schema | None] = {}
 
 
 def look_up(names: Collection[str]) -> Catalogue:
@@ -211,16 +208,11 @@ def _move(after: EventTypeState, pk: UUID, actor: str, user: User | None, reason
     return True
 
 
+@lru_cache(maxsize=_MOST_READ)
 def _schema_of(pk: UUID, changed: datetime) -> Schema | None:
-    key = (pk, changed)
-    if key in _read:
-        return _read[key]
-    document, at = EventType.objects.values_list("schema", "updated_at").get(pk=pk)
-    schema = None if document is None else read_kept_schema(document)
-    if len(_read) >= _MOST_READ:
-        _read.pop(next(iter(_read)), None)
-    _read[pk, at] = schema
-    return schema
+    """Kept by the time of the last change, too, so that no change is ever missed."""
+    document = EventType.objects.values_list("schema", flat=True).get(pk=pk)
+    return None if document is None else read_kept_schema(document)
 
 
 def _shown(row: EventType) -> dict[str, Any]:
