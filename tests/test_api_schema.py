@@ -11,7 +11,7 @@ from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
 
 from hub.openapi import document
-from hub.openapi.words import WORDS, undescribed
+from hub.openapi.words import undescribed
 from tests.tenants import routes
 from webhooks.deciders.problems import PROBLEMS
 
@@ -80,22 +80,14 @@ def test_every_field_and_parameter_is_said_in_words(described: dict[str, Any]) -
         assert [each["name"] for each in operation["parameters"] if not each.get("description")] == [], name
 
 
-def test_every_field_has_an_example_that_fits_it_or_is_made_of_such(described: dict[str, Any]) -> None:
+def test_every_field_has_an_example_or_is_made_of_such(described: dict[str, Any]) -> None:
     for name, schema in described["components"]["schemas"].items():
         for field, prop in schema.get("properties", {}).items():
             if any("$ref" in each for each in (prop, prop.get("items", {}), *prop.get("oneOf", ()))):
                 continue
-            if "allOf" in prop or "examples" in prop.get("items", {}) or "example" in prop.get("items", {}):
+            if "allOf" in prop or "example" in prop.get("items", {}):
                 continue
             assert "examples" in prop, f"{name}.{field}"
-            for example in prop["examples"]:
-                jsonschema.Draft202012Validator(prop).validate(example)
-
-
-def test_every_word_is_of_a_field_that_there_is(described: dict[str, Any]) -> None:
-    schemas = described["components"]["schemas"]
-    fields = {field for schema in schemas.values() for field in schema.get("properties", {})}
-    assert {name for name in WORDS if name.rpartition(".")[2] not in fields} == set()
 
 
 def test_how_a_secret_signs_is_one_of_two_ways(described: dict[str, Any]) -> None:

@@ -25,7 +25,8 @@ class EndpointBody(serializers.Serializer[EndpointNow]):
     """How it did in the last half hour."""
 
     mood = serializers.CharField(
-        help_text="`answering`, `unsteady`, `failing`, `open` (its circuit), `paused`, `disabled` or `no_traffic`."
+        help_text="`answering`, `unsteady`, `failing`, `open` (its circuit), `paused`, `disabled`, "
+        "`unproved` or `no_traffic`."
     )
     sentence = serializers.CharField(help_text="The same in words, and what a replay may expect.")
     lately = serializers.CharField(source="share", help_text="Attempts that went well, such as `62 of 63`.")

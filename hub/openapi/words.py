@@ -1,21 +1,18 @@
-"""The words of the API's description: what each field is, with an example. It changes no field's type.
+"""The words of the API's description: what each field is, with an example, and its values where they are a closed set.
 
-A field's own `help_text` goes before the table. The more particular name (`Lane.window`) goes before the plain one.
+A field's own `help_text` goes before the table. The more particular name (`LaneBody.window`, or `Lane.window` of a
+lane in any form) goes before the plain one.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+
+from hub.openapi.choices import CHOICES
+from hub.openapi.examples import FIELDS, REQUESTS
 
 _HEX: Final = "0192a3b4c5d67e8f9a0b1c2d3e4f5061"
 _WHEN: Final = "2026-01-31T12:00:00Z"
-
-_SCHEMA: Final = {
-    "type": "object",
-    "required": ["order"],
-    "properties": {"order": {"type": "integer", "minimum": 1}},
-}
-
-_PAIRS: Final = [["x-team", "billing"]]
 
 # Name → what it is, and an example where its type alone does not tell one.
 WORDS: Final[dict[str, tuple[str, Any]]] = {
@@ -183,58 +180,33 @@ WORDS: Final[dict[str, tuple[str, Any]]] = {
     ),
     "warned_at": ("When a notice said that it is about to be disabled.", None),
     "window": ("The most requests at once. Null: the hub's default.", 10),
-    "Problem.code": ("", "invalid"),
-    "Problem.detail": ("", "name: This field is required."),
-    "Problem.errors": ("", {"name": ["This field is required."]}),
-    "Problem.instance": ("", "urn:uuid:2f1c8a52-6f0e-4d6b-9d3e-5f7a1b2c3d4e"),
-    "Problem.status": ("", 400),
-    "Problem.title": ("", "Some of what was sent cannot be accepted"),
-    "Problem.type": ("", "https://hub.example.com/api/problems/invalid"),
-    "CascadeBody.critical_path": ("", [f"evt_{_HEX}", f"dlv_{_HEX}"]),
-    "Answered.headers": ("", _PAIRS),
-    "Criteria.event_type": ("", ["order.*"]),
-    "Criteria.outcome": ("", ["timeout"]),
-    "Criteria.source": ("", ["shop"]),
-    "Criteria.status": ("", ["dead"]),
-    "EventVerdict.status": ("", "accepted"),
-    "MuteBody.for_s": ("", 3_600),
-    "Published.status": ("", "accepted"),
-    "RefusalAccepted.headers": ("", _PAIRS),
-    "RefusalWhole.headers": ("", _PAIRS),
-    "Sent.headers": ("", _PAIRS),
-    "Criteria.fingerprint": ("", ["v1:6f1e0c2b9d3a4f58"]),
-    "Criteria.status_code": ("", ["5xx", "429"]),
-    "EventTypeBody.schema": ("", _SCHEMA),
-    "EventTypeChange.schema": ("", _SCHEMA),
-    "PingBody.request": (
-        "What was sent, its credentials masked.",
-        {
-            "url": "https://billing.example.com/hooks",
-            "headers": {"webhook-id": f"msg_{_HEX}"},
-            "body": '{"type":"weir.test"}',
-        },
-    ),
-    "PingBody.response": (
-        "What came back, its credentials masked.",
-        {"headers": [["content-type", "text/plain"]], "body": "done", "is_truncated": False},
-    ),
-    "ProgressBody.settled_per_second": ("", [0, 12, 20, 20]),
-    "ReceiptsBody.refused_for": ("", {"signature-mismatch": 3}),
-    "deprecated": ("", ["The event type order.paid is deprecated since 2026-01-31."]),
-    "Published.id": ("", f"evt_{_HEX}"),
     "LaneBody.window": ("How many requests it may have under way just now.", 10),
+    "PingBody.request": ("What was sent, its credentials masked.", None),
+    "PingBody.response": ("What came back, its credentials masked.", None),
 }
 
 _BY_FORMAT: Final = {"date-time": _WHEN, "uri": "https://hub.example.com/"}
-_BY_TYPE: Final[dict[str, Any]] = {"boolean": True, "integer": 3, "number": 1.5, "string": "text"}
+_BY_TYPE: Final[dict[str, Any]] = {"boolean": True, "integer": 3, "number": 1.5}  # a text's own tells more
+_FORMS: Final = re.compile(
+    r"(Accepted|Body|Brief|Cancelled|Change|Delivered|Done|Made|Order|Ordered|Progress|Proved|Told|Whole)$"
+)
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with a description and an example for each property that has none of its own."""
+    """The document with words and an example for each property that has none of its own, and for each request."""
     for name, schema in document["components"]["schemas"].items():
         for field, prop in schema.get("properties", {}).items():
-            _describe(name.removeprefix("Patched").removesuffix("Request"), field, prop)
+            _describe(known_as(name, field), prop)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            _show_request(operation.get("requestBody", {}))
     return document
+
+
+def known_as(component: str, field: str) -> tuple[str, str, str]:
+    """A field's names in the tables, the most particular first: of its schema, of its thing in any form, of any."""
+    plain = _plain(component)
+    return f"{plain}.{field}", f"{_FORMS.sub('', plain)}.{field}", field
 
 
 def undescribed(document: dict[str, Any]) -> Iterator[str]:
@@ -245,14 +217,40 @@ def undescribed(document: dict[str, Any]) -> Iterator[str]:
                 yield f"{name}.{field}"
 
 
-def _describe(component: str, field: str, prop: dict[str, Any]) -> None:
-    said, example = WORDS.get(f"{component}.{field}") or WORDS.get(field) or ("", None)
+def _plain(component: str) -> str:
+    return component.removeprefix("Patched").removesuffix("Request")
+
+
+def _describe(names: tuple[str, ...], prop: dict[str, Any]) -> None:
+    said, example = _first(WORDS, names, ("", None))
     if not prop.get("description") and said:
         prop["description"] = said
+    if (choices := _first(CHOICES, names, None)) and prop.get("type") == "string" and "enum" not in prop:
+        prop["enum"] = choices
     single = prop.pop("example", None)
-    example = single if single is not None else example
-    if "examples" not in prop and (found := _example(prop, example)) is not None:
+    example = _first(FIELDS, names, single if single is not None else example)
+    if (
+        "examples" not in prop
+        and not _is_made_of_others(prop)
+        and (found := _example(prop, example)) is not None
+    ):
         prop["examples"] = [found]
+
+
+def _first(table: Mapping[str, Any], names: Iterable[str], otherwise: Any) -> Any:
+    return next((table[name] for name in names if name in table), otherwise)
+
+
+def _is_made_of_others(prop: dict[str, Any]) -> bool:
+    """A list of things, whose own fields have examples."""
+    return "$ref" in prop.get("items", {})
+
+
+def _show_request(body: dict[str, Any]) -> None:
+    for media in body.get("content", {}).values():
+        component = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if _plain(component) in REQUESTS:
+            media["example"] = REQUESTS[_plain(component)]
 
 
 def _example(prop: dict[str, Any], told: Any) -> Any:
