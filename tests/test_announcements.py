@@ -11,11 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from deliveries.deciders.outcome import Outcome
+from deliveries.deciders.own_types import DELIVERY_DEAD
 from deliveries.dispatcher import router
 from deliveries.dispatcher.routes import Routes
 from deliveries.models import Delivery, Lane, Subscription
 from deliveries.services import endurance, holds
-from deliveries.services.announcements import DELIVERY_DEAD, announce
+from deliveries.services.announcements import announce
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.replay import replay_delivery
 from tests import make

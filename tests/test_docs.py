@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deliveries.deciders.own_types import OWN_TYPES
 from hub.metrics.page import HubCollector
 from webhooks.deciders.schemes import SCHEMES
 
@@ -69,6 +70,19 @@ def test_the_readme_names_every_provider() -> None:
     names = [re.split(r",? \(|, ", row.label)[0] for row in SCHEMES.values() if row.docs_url]
     assert len(names) > 30
     assert [name for name in names if not re.search(rf"\b{name}\b", told)] == []
+
+
+def test_the_table_of_what_weir_tells_of_itself_names_every_type_and_each_field() -> None:
+    """A row may be of two types that say the same."""
+    rows = re.findall(
+        r"^\| (`weir\.[^|]+)\|[^|]+\|([^|]+)\|", (ROOT / "docs/subscribers.md").read_text(), re.MULTILINE
+    )
+    told = {
+        name: set(re.findall(r"`(\w+)`", fields))
+        for names, fields in rows
+        for name in re.findall(r"`([\w.]+)`", names)
+    }
+    assert told == {each.name: set(each.fields) for each in OWN_TYPES.values()}
 
 
 @pytest.mark.django_db

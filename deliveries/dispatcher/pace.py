@@ -12,14 +12,10 @@ from uuid import UUID
 from django.db import transaction
 
 from deliveries.deciders.circuit import Bucket, Change, Stage, State
+from deliveries.deciders.own_types import SUBSCRIPTION_FAILING, SUBSCRIPTION_RECOVERED
 from deliveries.deciders.pacing import Tokens, empty
 from deliveries.models import CircuitChange, CircuitTotal, Lane, Subscription
-from deliveries.services.announcements import (
-    SUBSCRIPTION_FAILING,
-    SUBSCRIPTION_RECOVERED,
-    News,
-    announce_each,
-)
+from deliveries.services.announcements import News, announce_each
 from deliveries.services.notices import notify_each
 from webhooks import rows, story
 

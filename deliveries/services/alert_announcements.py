@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from deliveries.deciders.own_types import ALERT_CLOSED, ALERT_OPENED
 from deliveries.models import Alert, MessageKind
 from webhooks.deciders.times import zulu
 from webhooks.ids import parse_id, public_id
 
 from . import announcements
-from .announcements import ALERT_CLOSED, ALERT_OPENED
 
 KINDS: Final = {MessageKind.OPENED: ALERT_OPENED, MessageKind.CLOSED: ALERT_CLOSED}
 

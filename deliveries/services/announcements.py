@@ -9,7 +9,7 @@ what became of an announcement, nor of a subscription that wants nothing but ann
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -20,14 +20,6 @@ from webhooks.deciders.own import OWN_SOURCE, names_own, wants_only_own
 from webhooks.ids import public_id, uuid7
 from webhooks.services import own_events
 from webhooks.services.own_events import OwnEvent
-
-SUBSCRIPTION_DISABLED: Final = "weir.subscription.disabled"
-SUBSCRIPTION_FAILING: Final = "weir.subscription.failing"
-SUBSCRIPTION_RECOVERED: Final = "weir.subscription.recovered"
-DELIVERY_DEAD: Final = "weir.delivery.dead"
-REPLAY_FINISHED: Final = "weir.replay.finished"
-ALERT_OPENED: Final = "weir.alert.opened"
-ALERT_CLOSED: Final = "weir.alert.closed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from deliveries.deciders.own_types import DELIVERY_DEAD
 from deliveries.models import DeadLetter, Delivery, Issue
 from deliveries.models.dead_letter import IssueState
 from webhooks.deciders.own import OWN_SOURCE
 from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 
-from .announcements import DELIVERY_DEAD, News, announce_each, heard
+from .announcements import News, announce_each, heard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

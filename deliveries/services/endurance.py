@@ -13,11 +13,12 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from deliveries.deciders.endurance import Step, begun, ends_at, next_step
+from deliveries.deciders.own_types import SUBSCRIPTION_FAILING
 from deliveries.models import Delivery, DeliveryState, Hold, Lane, Phase
 from webhooks.deciders.times import zulu
 
 from . import holds
-from .announcements import SUBSCRIPTION_FAILING, News, announce_each
+from .announcements import News, announce_each
 from .defaults import disable_after_of
 from .notices import notify
 

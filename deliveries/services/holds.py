@@ -15,11 +15,12 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from deliveries.deciders.own_types import SUBSCRIPTION_DISABLED
 from deliveries.models import Hold, Lane, Subscription
 from webhooks.services import audit
 
 from . import proof
-from .announcements import SUBSCRIPTION_DISABLED, News, announce_each
+from .announcements import News, announce_each
 from .lanes import ring_on_commit
 from .notices import notify
 

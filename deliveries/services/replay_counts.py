@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
+from deliveries.deciders.own_types import REPLAY_FINISHED
 from deliveries.models import Delivery, Replay, ReplayItem, ReplayLane, Subscription
 from deliveries.models.replay import ItemState, ReplayState, Verb
 from webhooks.ids import public_id
 
-from .announcements import REPLAY_FINISHED, announce_to
+from .announcements import announce_to
 from .rearming import ACTIVE
 
 ON_ITS_WAY = (

@@ -13,15 +13,20 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from drf_spectacular.generators import SchemaGenerator
 
+from deliveries.deciders.own_types import OWN_TYPES
 from hub import api
 from hub.failures import to_be_read
 from hub.middleware import POLICY
 from hub.openapi import fields  # noqa: F401 (its classes are found by being there)
 from hub.openapi.operations import COMPONENTS
 from hub.openapi.words import described
+from webhooks.deciders.webhooks_section import TypeFacts, webhooks_section
 from webhooks.selectors import event_types
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
+_TO_WHOM = (
+    "Sent to the subscriber whom it concerns, where an event type that begins with `weir.` asks for it."
+)
 README: Final = Path(__file__).resolve().parents[2] / "README.md"
 
 
@@ -45,8 +50,23 @@ def document() -> dict[str, Any]:
 
 
 def webhooks() -> dict[str, Any]:
-    """Path items by event type (OpenAPI 3.1, 4.8.1): what subscribers are sent."""
-    return event_types.described()
+    """Path items by event type (OpenAPI 3.1, 4.8.1): what is published here, and what Weir tells of itself."""
+    return event_types.described() | _own_types()
+
+
+@lru_cache(maxsize=1)
+def _own_types() -> dict[str, Any]:
+    """What Weir tells subscribers of themselves: the set is closed, and the catalogue holds none of it."""
+    return webhooks_section(
+        TypeFacts(
+            name=each.name,
+            description=f"{each.sent_when} {_TO_WHOM}",
+            schema=each.schema,
+            example=each.example,
+            event_id=f"{each.name}/{each.key}",
+        )
+        for each in OWN_TYPES.values()
+    )
 
 
 @lru_cache(maxsize=1)

@@ -12,13 +12,14 @@ _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TypeFacts:
-    """What the catalogue says of one event type."""
+    """What the catalogue, or Weir of its own, says of one event type."""
 
     name: str
     description: str = ""
     schema: Mapping[str, Any] | None = None
     example: Any = None
     is_deprecated: bool = False
+    event_id: str = "3f2c9a547d1e4b8e9a770c6d2f1b5e10"  # such as one may be
 
 
 def webhooks_section(types: Iterable[TypeFacts]) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _refers(node: object) -> bool:
 
 def _example(each: TypeFacts) -> dict[str, Any]:
     return {
-        "event_id": "3f2c9a547d1e4b8e9a770c6d2f1b5e10",
+        "event_id": each.event_id,
         "event_type": each.name,
         "timestamp": "2026-01-01T00:00:00.000Z",
         "data": each.example,
