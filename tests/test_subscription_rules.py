@@ -289,3 +289,46 @@ def test_an_endpoint_that_is_gone_disables_its_subscription_and_says_so_once() -
     lane = Lane.objects.get()
     assert (lane.hold, lane.hold_reason, lane.revision) == ("disabled", "Its endpoint answered 410 Gone.", 2)
     assert Notice.objects.get().text == "hook of billing was disabled. Its endpoint answered 410 Gone."
+
+
+OWN_TYPES_TOLD = (
+    "Weir's own types are weir.subscription.failing, weir.subscription.recovered, weir.subscription.disabled, "
+    "weir.delivery.dead, weir.replay.finished, weir.alert.opened and weir.alert.closed."
+)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["weir.nope", "weir.nope.*", "weir.delivery", "weir.delivery.dead.*", "weir."]
+)
+def test_a_type_that_weir_never_tells_of_is_refused(pattern: str) -> None:
+    told = {"event_types": [f"There is no {pattern}: {OWN_TYPES_TOLD}"]}
+    assert problems(event_types=["user.*", pattern]) == told
+    made = create().subscription
+    before = revision()
+    with pytest.raises(ValidationError) as refused:
+        update_subscription(subscription_id=made.pk, actor="ada", event_types=[pattern])
+    assert refused.value.message_dict == told
+    made.refresh_from_db()
+    assert (made.event_types, revision()) == (["user.*"], before)
+
+
+@pytest.mark.parametrize("pattern", ["weir.*", "weir.delivery.*", "weir.alert.closed", "weir", "weirdo.*"])
+def test_a_pattern_that_some_type_of_weirs_own_fits_is_taken_and_so_is_what_only_looks_like_one(
+    pattern: str,
+) -> None:
+    assert create(event_types=[pattern]).subscription.event_types == [pattern]
+
+
+def test_what_another_source_calls_as_weir_does_is_its_own_affair() -> None:
+    made = create(event_types=["weir.nope"], source=make.source()).subscription
+    assert made.event_types == ["weir.nope"]
+    with pytest.raises(ValidationError, match="There is no weir.nope"):
+        update_subscription(subscription_id=made.pk, actor="ada", source=None)
+    made.refresh_from_db()
+    assert made.source == make.source()
+
+
+def test_a_type_that_weir_told_of_once_stands_in_no_other_changes_way() -> None:
+    made = create().subscription
+    Subscription.objects.filter(pk=made.pk).update(event_types=["weir.gone"])
+    assert update_subscription(subscription_id=made.pk, actor="ada", name="renamed").name == "renamed"

@@ -8,8 +8,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from deliveries.deciders import address, circuit, endurance, matching, request, retry
+from deliveries.deciders.own_types import OWN_TYPES
 from deliveries.models import ClientErrors, Format, Ordering, Subscription
 from webhooks.deciders import expressions, standard
+from webhooks.deciders.own import OWN_SOURCE, names_own
 
 from .defaults import circuit_rules_of, schedule_of
 
@@ -21,6 +23,8 @@ MAX_VOLUME = 10_000
 HOUR_S = 3_600
 DAY_S = 86_400
 ONE_AT_A_TIME = "Strict order sends one at a time; leave this empty, or choose unordered."
+
+_LISTED = " and ".join(", ".join(OWN_TYPES).rsplit(", ", 1))
 
 RETRY_FIELDS = (
     "retry_delays_s",
@@ -42,7 +46,7 @@ CIRCUIT_FIELDS = (
 
 def check(subscription: Subscription, *, changed: Collection[str]) -> None:
     """Raises ValidationError with every wrong field named. `changed` are the fields somebody sets just now."""
-    problems = _field_problems(subscription) or _problems_together(subscription)
+    problems = _field_problems(subscription) or _problems_together(subscription, changed)
     if "url" in changed and "url" not in problems:
         problems |= _unreachable(subscription.url)
     if problems:
@@ -74,12 +78,13 @@ def _unreachable(url: str) -> dict[str, list[str]]:
     return {}
 
 
-def _problems_together(subscription: Subscription) -> dict[str, list[str]]:
+def _problems_together(subscription: Subscription, changed: Collection[str]) -> dict[str, list[str]]:
     """Each setting may be fine while together they are not: then the one most likely at fault is named."""
     return (
         _blamed(subscription, RETRY_FIELDS, lambda: retry.check(schedule_of(subscription)))
         | _blamed(subscription, CIRCUIT_FIELDS, lambda: circuit.check(circuit_rules_of(subscription)))
         | _ordering_problems(subscription)
+        | (_own_type_problems(subscription) if {"event_types", "source"} & set(changed) else {})
     )
 
 
@@ -97,6 +102,19 @@ def _blamed(
 def _ordering_problems(subscription: Subscription) -> dict[str, list[str]]:
     is_strict = subscription.ordering == Ordering.STRICT
     return {"window": [ONE_AT_A_TIME]} if is_strict and (subscription.window or 1) > 1 else {}
+
+
+def _own_type_problems(subscription: Subscription) -> dict[str, list[str]]:
+    """Asked of what is set just now: the set of Weir's own types may change, and must stand in no other change's way.
+
+    What another source calls so is that source's.
+    """
+    if subscription.source_id not in (None, OWN_SOURCE):
+        return {}
+    for pattern in subscription.event_types:
+        if names_own([pattern]) and not any(matching.matches(pattern, name) for name in OWN_TYPES):
+            return {"event_types": [f"There is no {pattern}: Weir's own types are {_LISTED}."]}
+    return {}
 
 
 def _name(name: str) -> None:
