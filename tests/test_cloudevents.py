@@ -109,7 +109,7 @@ def test_a_test_has_the_form_that_its_subscription_wants() -> None:
         subscription = make.subscription(endpoint.url, format="cloudevents")
         ping.ping_endpoint(subscription_id=subscription.pk, actor="ada")
     read = json.loads(endpoint.requests[0].body)
-    assert (read["type"], read["data"]["type"]) == ("weir.test", "weir.test")
+    assert (read["type"], read["data"]["event_type"]) == ("weir.test", "weir.test")
 
 
 @pytest.mark.django_db

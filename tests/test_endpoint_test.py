@@ -1,6 +1,7 @@
 """A person tests an endpoint: one signed ping, shown and audited, that is no delivery and no attempt."""
 
 import json
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 
@@ -50,10 +51,14 @@ def test_one_signed_ping_goes_out_and_its_answer_is_told() -> None:
     body = standardwebhooks.Webhook(to.secrets.get().sealed).verify(request.body, request.headers)
     name = request.headers["webhook-id"]
     assert name.startswith("test_")
-    assert (body["type"], body["data"]) == (
-        "weir.test",
-        {"subscription": public_id("subscription", to.pk), "test": name},
-    )
+    assert body == {
+        "event_id": name,
+        "event_type": "weir.test",
+        "timestamp": body["timestamp"],
+        "data": {"subscription": public_id("subscription", to.pk), "test": name},
+    }
+    at = datetime.fromisoformat(body["timestamp"])
+    assert int(at.timestamp()) == int(request.headers["webhook-timestamp"])
     assert (request.headers["x-team"], request.headers["weir-attempt"]) == ("billing", "1")
     assert request.headers["content-type"] == "application/json"
     assert (answer.outcome, answer.status, answer.error, answer.is_truncated) == ("ok", 200, "", False)
@@ -212,7 +217,7 @@ def test_over_rest_the_answer_comes_back() -> None:
     assert shown["probe_ordered"] is False
     assert shown["response"]["body"] == "\ufffd</html>" and shown["response"]["is_truncated"] is False
     assert ["x-by", "nginx"] in shown["response"]["headers"]
-    assert json.loads(shown["request"]["body"])["type"] == "weir.test"
+    assert json.loads(shown["request"]["body"])["event_type"] == "weir.test"
     assert shown["request"]["url"] == endpoint.url
 
 
@@ -288,7 +293,7 @@ def test_on_the_console_a_real_payload_is_not_for_who_may_not_see_payloads() -> 
         assert client.post(address, {"type": "order.paid", "body": "last"}).status_code == 403
         client.post(address, {"type": "order.paid"})
     (request,) = endpoint.requests
-    assert json.loads(request.body)["type"] == "order.paid" and b"secret" not in request.body
+    assert json.loads(request.body)["event_type"] == "order.paid" and b"secret" not in request.body
 
 
 def test_on_the_console_a_second_test_is_told_to_wait() -> None:

@@ -54,7 +54,10 @@ def test_what_is_owed_waits_until_a_ping_is_answered_and_then_goes_out() -> None
         assert (proved.is_ordered, proved.sentence) == (True, "Proved: what waited goes out now.")
         _, ping, delivered = endpoint.wait_for(3)
     said = json.loads(ping.body)
-    assert (said["type"], list(said)) == ("weir.ping", ["type", "timestamp", "data"])
+    assert (said["event_type"], list(said)) == (
+        "weir.ping", ["event_id", "event_type", "timestamp", "data"],
+    )  # fmt: skip
+    assert said["event_id"] == ping.headers["webhook-id"]
     at = datetime.fromisoformat(said["timestamp"])
     assert (zulu(at), int(at.timestamp())) == (said["timestamp"], int(ping.headers["webhook-timestamp"]))
     assert ping.headers["weir-test"] == "1"

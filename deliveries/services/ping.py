@@ -1,14 +1,17 @@
 """Sends one signed ping to a subscription's endpoint because a person asked, and shows what came of it.
 
-It makes no delivery and no attempt, counts in no rate, and works in whatever state the lane is. Its body is
-`{"type": "weir.test", "timestamp": …, "data": {"subscription": "sub_…", "test": "test_…"}}`, never transformed,
-or one that was sent to the endpoint before, in the form the subscription wants; `test_…` is its webhook-id, and
-`weir-test: 1` marks it either way.
+It makes no delivery and no attempt, counts in no rate, and works in whatever state the lane is. Its body has
+the envelope of every event of the hub:
+
+    {"event_id": "test_…", "event_type": "weir.test", "timestamp": …,
+     "data": {"subscription": "sub_…", "test": "test_…"}}
+
+It is never transformed. Or it is one that was sent to the endpoint before, in the form the subscription wants;
+`test_…` is its webhook-id, and `weir-test: 1` marks it either way.
 A 2xx from behind an open circuit orders a probe, so that recovery begins at once.
 """
 
 import asyncio
-import json
 import random
 import threading
 import time
@@ -28,6 +31,7 @@ from deliveries.deciders.request import compose_headers
 from deliveries.dispatcher import orders
 from deliveries.dispatcher.client import Client, Exchange
 from deliveries.dispatcher.orders import Orders
+from webhooks.deciders.expressions import render_json
 from webhooks.deciders.redaction import MASK, mask
 from webhooks.deciders.times import zulu
 from webhooks.ids import public_id, uuid7
@@ -168,7 +172,7 @@ def _prepare(subscription_id: UUID, event_type: str, payload: Payload | None, no
 
 def _sample(subscription_id: UUID, event_type: str, name: str, now: datetime) -> bytes:
     data = {"subscription": public_id("subscription", subscription_id), "test": name}
-    return json.dumps({"type": event_type, "timestamp": zulu(now), "data": data}).encode()
+    return render_json({"event_id": name, "event_type": event_type, "timestamp": zulu(now), "data": data})
 
 
 async def _send(ping: _Ping) -> Exchange:

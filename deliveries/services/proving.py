@@ -1,7 +1,7 @@
 """Proves an endpoint: one signed ping that must get a 2xx, outside every transaction. Then its lane is let go.
 
-The ping's body is `{"type": "weir.ping", …}` and it is marked `weir-test: 1`, as every test is. A person or the API
-asks for it as often as they like. In the first hour a schedule asks by itself too, each minute.
+The ping's body is a test's, of the type `weir.ping`, and it is marked `weir-test: 1`, as every test is. A person or
+the API asks for it as often as they like. In the first hour a schedule asks by itself too, each minute.
 """
 
 from datetime import datetime, timedelta

@@ -87,7 +87,7 @@ FIELDS: Final[dict[str, Any]] = {
     "PingBody.request": {
         "url": "https://billing.example.com/hooks",
         "headers": {"webhook-id": f"test_{_HEX}"},
-        "body": '{"type":"weir.test"}',
+        "body": f'{{"event_id":"test_{_HEX}","event_type":"weir.test"}}',
     },
     "PingBody.response": {
         "headers": [["content-type", "text/plain"]],
