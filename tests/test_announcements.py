@@ -14,12 +14,12 @@ from deliveries.deciders.outcome import Outcome
 from deliveries.deciders.own_types import DELIVERY_DEAD
 from deliveries.dispatcher import router
 from deliveries.dispatcher.routes import Routes
-from deliveries.models import Delivery, Lane, Subscription
-from deliveries.services import endurance, holds
+from deliveries.models import Delivery, Lane, Replay, ReplayLane, Subscription
+from deliveries.services import endurance, holds, replays
 from deliveries.services.announcements import announce
 from deliveries.services.dead_letters import Death, bury
 from deliveries.services.replay import replay_delivery
-from tests import make
+from tests import make, replaying
 from tests.callers import browser, with_key
 from tests.desks import Table
 from webhooks.deciders.own import OWN_SOURCE
@@ -215,6 +215,88 @@ def test_that_a_delivery_died_in_a_settle_and_dies_again_after_a_replay() -> Non
     table.turn()
     table.answer(table.begin(), Outcome.SERVER_ERROR)
     assert len(told()) == 2
+
+
+def over() -> list[tuple[str, Any]]:
+    return [(data["state"], data["delivered"] + data["failed"]) for kind, data in told() if "replay" in data]
+
+
+def sending(number: int = 6) -> tuple[Replay, Table]:
+    """A replay of so many, two of them under way at a time; somebody listens."""
+    listener("weir.replay.finished")
+    replaying.dead(make.subscription(event_types=["user.*"], window=4, circuit_min_volume=1_000), number)
+    replay, table = replaying.started(stops_itself=True), Table()
+    table.turn()
+    return replay, table
+
+
+def test_that_a_replay_is_over_is_told_once_to_whom_it_sent_something() -> None:
+    replay, table = sending(2)
+    other = make.subscription(name="other", event_types=["user.*"], subscriber=make.subscriber("shipping"))
+    Lane.objects.filter(pk=other.pk).update(hold="paused")
+    ReplayLane.objects.create(replay=replay, subscription=other, is_done=True)  # nothing of it was sent
+    listener("weir.replay.*", owner="shipping")
+    table.answer(table.begin(), Outcome.OK)
+    replay.refresh_from_db()
+    ((kind, data),) = told()
+    assert (kind, replay.state) == ("weir.replay.finished", "finished")
+    assert data == {
+        "replay": public_id("replay", replay.pk),
+        "state": "finished",
+        "subscriptions": [public_id("subscription", ReplayLane.objects.earliest("pk").subscription_id)],
+        "delivered": 2,
+        "failed": 0,
+        "skipped": 0,
+        "discarded": 0,
+    }
+
+
+def test_that_a_replay_was_cancelled_is_told_once_nothing_of_it_is_under_way() -> None:
+    replay, table = sending()
+    begun = table.begin()
+    replays.cancel(replay_id=replay.pk, actor="ada")
+    assert over() == []
+    table.answer(begun, Outcome.OK)
+    assert over() == [("cancelled", 2)]
+    table.turn()
+    assert len(over()) == 1
+
+
+def test_that_a_replay_was_cancelled_while_nothing_was_under_way_is_told_at_once() -> None:
+    replay, table = sending()
+    replays.pause(replay_id=replay.pk, actor="ada")
+    table.answer(table.begin(), Outcome.OK)
+    replays.cancel(replay_id=replay.pk, actor="ada")
+    assert over() == [("cancelled", 2)]
+    replays.cancel(replay_id=replay.pk, actor="ada")
+    assert len(over()) == 1
+
+
+def test_a_replay_that_was_cancelled_before_it_sent_anything_is_told_to_nobody() -> None:
+    listener("weir.replay.finished")
+    replaying.dead(make.subscription(event_types=["user.*"]), 3)
+    replay = replaying.started()
+    replays.cancel(replay_id=replay.pk, actor="ada")
+    replay.refresh_from_db()
+    assert (replay.state, told()) == ("cancelled", [])
+
+
+def test_that_a_replay_stopped_is_told_each_time_and_its_end_besides() -> None:
+    replay, table = sending(40)
+    for outcome, states in (
+        (Outcome.CLIENT_ERROR, ["stopped"]),
+        (Outcome.CLIENT_ERROR, ["stopped", "stopped"]),
+        (Outcome.OK, ["stopped", "stopped", "finished"]),
+    ):
+        replays.resume(replay_id=replay.pk, actor="ada")
+        table.catch_up()
+        for _ in range(30):
+            table.turn()
+            if begun := table.begin():
+                table.answer(begun, outcome)
+            table.pass_s(1)
+        assert [state for state, _ in over()] == states
+    assert over()[-1] == ("finished", 40)
 
 
 def test_the_fact_and_its_announcement_stand_or_fall_together() -> None:

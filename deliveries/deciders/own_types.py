@@ -74,6 +74,7 @@ _OF_DELIVERY: Final = {
 }
 _OF_REPLAY: Final = {
     "replay": _id("rpl", "The replay."),
+    "state": _field("string", "How it came to rest.", "finished", enum=["finished", "cancelled", "stopped"]),
     "subscriptions": _field(
         "array",
         "Which of the subscriber's subscriptions it sent to: a hundred at most.",
@@ -130,8 +131,9 @@ _ALL: Final = (
     ),
     OwnType(
         name=REPLAY_FINISHED,
-        sent_when="A replay is over that sent something to the subscriber. "
-        "Its counts are told where nobody else had a part in it.",
+        sent_when="A replay that sent something to the subscriber is over: finished, cancelled once nothing of it is "
+        "under way, or stopped by itself, after which it may go on. Its counts are told where it sent nobody else "
+        "anything.",
         fields=_OF_REPLAY,
         not_always=_TOTALS,
     ),

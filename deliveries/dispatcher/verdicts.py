@@ -63,9 +63,8 @@ def _tell_one(replay: Replay, settled: Sequence[tuple[int, Told]], now: datetime
     )
     replay.recent = judged.recent
     replay.answers = [*replay.answers, *(_answer(each, now) for each in results)][-KEPT_ANSWERS:]
-    if reason := _not_proved(replay, results) or judged.stop_reason:
-        replay_counts.stop(replay, reason)
-    replay_counts.count(replay, moved, now)
+    reason = _not_proved(replay, results) or judged.stop_reason
+    replay_counts.count(replay, moved, now, stop_reason=reason)
 
 
 def _not_proved(replay: Replay, results: Sequence[Told]) -> str:
@@ -105,8 +104,8 @@ def stop_where_opened(lanes: Collection[UUID], now: datetime) -> None:
     )
     opened = dict(parts.values_list("replay_id", "subscription_id"))
     for key, replay in replay_counts.lock(opened).items():
-        replay_counts.stop(replay, f"The circuit of {_name(opened[key])} opened.")
-        replay_counts.count(replay, Counter(), now)
+        reason = f"The circuit of {_name(opened[key])} opened."
+        replay_counts.count(replay, Counter(), now, stop_reason=reason)
 
 
 def skip_superseded(deliveries: Collection[UUID], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Keeps a replay's counts in step with its items, and ends it when none is left. It sends and admits nothing.
+"""Keeps a replay's counts in step with its items, ends it when none is left, and says so. It sends and admits nothing.
 
 Whoever moves items locks their replays by `lock` after everything else it locks, and moves the items after that:
 deliveries, issues, lanes, replays, items. So a person, a settlement and an admission never wait in a ring.
@@ -9,9 +9,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from deliveries.deciders.own_types import REPLAY_FINISHED
 from deliveries.models import Delivery, Replay, ReplayItem, ReplayLane, Subscription
 from deliveries.models.replay import ItemState, ReplayState, Verb
+from webhooks.deciders.times import zulu
 from webhooks.ids import public_id
 
 from .announcements import announce_to
@@ -22,6 +25,7 @@ ON_ITS_WAY = (
     ReplayState.PAUSED,
     ReplayState.STOPPED,
 )  # it still has, or had, items to send
+AT_REST = (ReplayState.STOPPED, ReplayState.CANCELLED, ReplayState.FINISHED)
 COUNTED = ("admitted", "delivered", "failed", "skipped", "discarded", "returned")
 REASON_LENGTH = 300
 MOST_NAMED = 100  # subscriptions in an announcement
@@ -36,42 +40,55 @@ def lock(ids: Iterable[UUID]) -> dict[UUID, Replay]:
     return {row.pk: row for row in rows}
 
 
-def count(replay: Replay, moved: Counter[str], now: datetime) -> None:
-    """`moved` says by how much each count changes; the row is locked by the caller."""
+def count(replay: Replay, moved: Counter[str], now: datetime, *, stop_reason: str = "") -> None:
+    """`moved` says by how much each count changes; the caller has locked the row. One that runs stops for a reason."""
+    was = replay.state
+    if stop_reason and was == ReplayState.RUNNING:
+        replay.state, replay.stop_reason = ReplayState.STOPPED, stop_reason[:REASON_LENGTH]
     for name in COUNTED:
         setattr(replay, name, getattr(replay, name) + moved[name])
     is_over = replay.state in ON_ITS_WAY and replay.waiting == 0 and replay.admitted == 0
     if is_over:
         replay.state, replay.finished_at = ReplayState.FINISHED, now
         ReplayLane.objects.filter(replay=replay, is_done=False).update(is_done=True)
-        if replay.verb == Verb.REPLAY:
-            _announce(replay)
+    if replay.state != was or moved["admitted"] < 0:
+        announce_rest(replay, now)
     replay.save(
         update_fields=[*COUNTED, "state", "finished_at", "recent", "stop_reason", "answers"],
     )
 
 
-def _announce(replay: Replay) -> None:
-    """To each subscriber with a lane in it, and to nobody what became of another's."""
-    its = ReplayLane.objects.filter(replay=replay).values("subscription_id")
+def announce_rest(replay: Replay, now: datetime) -> None:
+    """Once nothing of it is under way and nothing more is sent: to each subscriber to which it sent something.
+
+    To be asked when its state has changed, or what is under way. Nobody hears what became of another's. One that
+    stopped may go on, and stop or end another time.
+    """
+    if replay.verb != Verb.REPLAY or replay.state not in AT_REST or replay.admitted:
+        return
+    its = ReplayLane.objects.filter(Exists(_sent_to(OuterRef("subscription_id"), replay)), replay=replay)
     owners: dict[UUID, list[str]] = {}
     for lane, owner in (
-        Subscription.objects.filter(pk__in=its).order_by("pk").values_list("pk", "subscriber_id")
+        Subscription.objects.filter(pk__in=its.values("subscription_id"))
+        .order_by("pk")
+        .values_list("pk", "subscriber_id")
     ):
         owners.setdefault(owner, []).append(public_id("subscription", lane))
+    told = {"replay": public_id("replay", replay.pk), "state": str(replay.state)}
     totals = {name: getattr(replay, name) for name in ("delivered", "failed", "skipped", "discarded")}
-    told = {
-        owner: {"replay": public_id("replay", replay.pk), "subscriptions": lanes[:MOST_NAMED]}
-        | (totals if len(owners) == 1 else {})
+    news = {
+        owner: {**told, "subscriptions": lanes[:MOST_NAMED]} | (totals if len(owners) == 1 else {})
         for owner, lanes in owners.items()
     }
-    announce_to(kind=REPLAY_FINISHED, told=told, key=replay.pk.hex)
+    at = f"/{zulu(now, to='auto')}" if replay.state == ReplayState.STOPPED else ""
+    announce_to(kind=REPLAY_FINISHED, told=news, key=f"{replay.pk.hex}{at}")
 
 
-def stop(replay: Replay, reason: str) -> None:
-    """Of one that runs; to be saved by `count`."""
-    if replay.state == ReplayState.RUNNING:
-        replay.state, replay.stop_reason = ReplayState.STOPPED, reason[:REASON_LENGTH]
+def _sent_to(subscription: OuterRef, replay: Replay) -> QuerySet[ReplayItem]:
+    """The oldest of a lane go first, so that one that was sent is found at once."""
+    return ReplayItem.objects.filter(
+        replay=replay, subscription_id=subscription, state__in=[ItemState.DELIVERED, ItemState.FAILED]
+    )
 
 
 def skip(items: Collection[int], note: str, now: datetime) -> None:

@@ -167,6 +167,9 @@ def _turn(
                 raise _Late
             Replay.objects.filter(pk=replay_id).update(**values)
             was: dict[str, object] = {"state": replay.state}
+            if after == ReplayState.CANCELLED:
+                replay.state = after
+                replay_counts.announce_rest(replay, now)
             _record(verb, replay_id, actor, user, reason, was, {"state": after.value}, replay.waiting)
             ring_on_commit()
     except _Late:
