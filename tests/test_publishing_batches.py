@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests import make
 from tests.callers import Caller, with_key
-from webhooks import wake
+from webhooks import store_many, wake
 from webhooks.ids import public_id
 from webhooks.models import BusinessKey, Event, EventKey, Refusal
 from webhooks.services import publish
@@ -194,3 +194,49 @@ def test_batches_that_share_their_ids_in_other_orders_store_each_once_and_never_
         thread.join()
     assert (verdicts.count("Stored"), verdicts.count("Duplicate")) == (200, 600)
     assert Event.objects.count() == 200
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_an_id_that_retention_drops_while_a_batch_repeats_it_is_free_again(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(caller, event("e1"))
+    looked: list[int] = []
+    look = store_many._taken
+
+    def drop() -> None:
+        EventKey.objects.all().delete()
+        connections.close_all()
+
+    def look_once_they_are_dropped(repeated: Any) -> Any:
+        if not looked:
+            dropping = Thread(target=drop)
+            dropping.start()
+            dropping.join()
+        looked.append(1)
+        return look(repeated)
+
+    monkeypatch.setattr(store_many, "_taken", look_once_they_are_dropped)
+    answer = send(caller, event("e0"), event("e1"))
+    assert (answer.status_code, answer.json()["accepted"], len(looked)) == (201, 2, 1)
+    assert [each.external_id for each in Event.objects.order_by("pk")] == ["e1", "e0", "e1"]
+    assert sorted(EventKey.objects.values_list("duplicates", flat=True)) == [0, 0]
+
+
+def test_a_batch_of_which_a_taken_id_is_not_found_is_stored_anew_and_whole(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(caller, event("e1"))
+    look = store_many._taken
+
+    def look_too_late(_: Any) -> Any:
+        monkeypatch.setattr(store_many, "_taken", look)
+        return {}
+
+    monkeypatch.setattr(store_many, "_taken", look_too_late)
+    answer = send(caller, event("e0"), event("e1"))
+    told = answer.json()
+    assert (answer.status_code, told["accepted"], told["duplicates"]) == (201, 1, 1)
+    assert sorted(EventKey.objects.values_list("duplicates", flat=True)) == [0, 1]
+    assert Event.objects.count() == 2

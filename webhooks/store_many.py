@@ -30,6 +30,10 @@ class SourcesChanged(Exception):  # noqa: N818  # it names what happened
     """A source is no longer as the caller knew it, so nothing was stored: load them and decide again."""
 
 
+class KeysDropped(Exception):  # noqa: N818  # it names what happened
+    """An id that was taken is free again, since it was not seen for long, so nothing was stored: store them again."""
+
+
 class _Made(NamedTuple):
     """A fact with the id that becomes its event's if the sender's is free."""
 
@@ -43,7 +47,10 @@ class _Made(NamedTuple):
 
 
 def store_many(facts: Sequence[Fact]) -> list[Settled]:
-    """One verdict each, in their order. An id that comes twice is its first event's. Raises SourcesChanged."""
+    """One verdict each, in their order. An id that comes twice is its first event's.
+
+    Raises SourcesChanged or KeysDropped.
+    """
     made = _made(facts)
     with transaction.atomic():
         _check_sources(facts)
@@ -107,7 +114,9 @@ def _seen_before(repeated: Sequence[_Made]) -> dict[UUID, Settled]:
     verdicts: dict[UUID, Settled] = {}
     duplicates, conflicts = Counter[UUID](), Counter[UUID]()
     for each in repeated:
-        key = taken[each.key]
+        key = taken.get(each.key)
+        if key is None:
+            raise KeysDropped
         if each.fact.repeats(key.body_digest):
             verdicts[each.event_id] = Duplicate(key.event_id, key.first_seen_at)
             duplicates[key.pk] += 1

@@ -21,7 +21,7 @@ from webhooks.deciders.trace_context import naming
 from webhooks.deciders.verify import Arrival
 from webhooks.ids import public_id
 from webhooks.models import Source
-from webhooks.store_many import SourcesChanged, store_many
+from webhooks.store_many import KeysDropped, SourcesChanged, store_many
 
 from . import event_types
 from .event_types import Catalogue
@@ -114,6 +114,8 @@ def publish_many(
             verdicts = store_many(facts)
         except SourcesChanged:
             facts = _as_they_are_now(facts)
+            continue
+        except KeysDropped:
             continue
         for fact, verdict in zip(facts, verdicts, strict=True):
             if isinstance(verdict, store.Conflict):
