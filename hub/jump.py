@@ -29,7 +29,7 @@ from deliveries.models import (
     Subscription,
 )
 from deliveries.selectors.event_pages import telling_of
-from webhooks.ids import PREFIXES, parse_id, public_id
+from webhooks.ids import PREFIXES, parse_id, parse_uuid, public_id
 from webhooks.models import ApiKey, Event, EventType, Refusal, Source, Subscriber
 
 MODELS: dict[str, type[Model]] = {
@@ -127,7 +127,7 @@ def _by_own_id(term: str, may: May) -> Iterator[tuple[str, Model]]:
 
 def _by_trace_id(term: str) -> Found | None:
     try:
-        trace = UUID(term)
+        trace = parse_uuid(term)
     except ValueError:
         return None
     cascade = Cascade.objects.filter(pk=trace).select_related("root").first()

@@ -27,7 +27,7 @@ from webhooks.deciders.audit_query import (
 )
 from webhooks.deciders.times import zulu
 from webhooks.history_admin import History, csv_file, who
-from webhooks.ids import parse_id
+from webhooks.ids import parse_id, parse_uuid
 from webhooks.models import AuditEntry
 from webhooks.selectors.audit_pages import AuditPage, audit_choices, audit_page, each_audit_page
 from webhooks.services import audit
@@ -101,7 +101,7 @@ class AuditEntryAdmin(History):
     ) -> HttpResponse:
         self.must_look(request)
         try:
-            entry = AuditEntry.objects.filter(pk=UUID(unquote(object_id))).first()
+            entry = AuditEntry.objects.filter(pk=parse_uuid(unquote(object_id))).first()
         except ValueError:
             entry = None
         if entry is None:

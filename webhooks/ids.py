@@ -1,10 +1,12 @@
 """Makes and names ids: UUIDv7 inside, `dlv_…` outside. It never touches the database."""
 
 import random
+import re
 import threading
 import time
 import uuid
 from datetime import datetime
+from typing import Final
 
 PREFIXES = {
     "source": "src",
@@ -24,6 +26,8 @@ PREFIXES = {
     "alertrule": "rul",
     "alertchannel": "chn",
 }
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 _lock = threading.Lock()
 _last = 0
@@ -59,9 +63,16 @@ def parse_id(kind: str, text: str) -> uuid.UUID:
     """Reads `dlv_<hex>`, bare hex or a dashed UUID. Raises ValueError with one sentence."""
     bare = text.removeprefix(PREFIXES[kind] + "_")
     try:
-        return uuid.UUID(bare)
+        return parse_uuid(bare)
     except ValueError:
         raise ValueError(f"This is not a {kind} id: expected {PREFIXES[kind]}_ and 32 hex digits.") from None
+
+
+def parse_uuid(text: str) -> uuid.UUID:
+    """Reads 32 hex digits or the dashed form, in any case, and nothing else that Python would. Raises ValueError."""
+    if not _UUID.fullmatch(text):
+        raise ValueError("This is no UUID.")
+    return uuid.UUID(text)
 
 
 def first_id_at(moment: datetime) -> uuid.UUID:

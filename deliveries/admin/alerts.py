@@ -16,6 +16,7 @@ from deliveries.selectors import alert_pages
 from deliveries.services import alert_acts
 from deliveries.services.alert_acts import AlertVerdict
 from webhooks.history_admin import History, reason_in, who
+from webhooks.ids import parse_uuid
 
 ACKNOWLEDGE: Final = "deliveries.acknowledge_alert"
 MUTE: Final = "deliveries.mute_alert"
@@ -261,6 +262,6 @@ def _not_understood(request: HttpRequest, rules: Mapping[str, AlertRule]) -> lis
 
 def _id_in(text: str) -> UUID | None:
     try:
-        return UUID(text)
+        return parse_uuid(text)
     except ValueError:
         return None

@@ -22,7 +22,7 @@ from deliveries.models import Cascade
 from deliveries.selectors.cascades import Listed, cascades_page, read_cascade, statuses_of
 from deliveries.selectors.patience import TooSlow, patience
 from webhooks.history_admin import History
-from webhooks.ids import parse_id, public_id
+from webhooks.ids import parse_id, parse_uuid, public_id
 
 from .delivery_list import PAGE
 from .event_list import WORST_FIRST, Some
@@ -134,7 +134,7 @@ class CascadeAdmin(LettingGo, History):
 
     def _one(self, object_id: str) -> Cascade:
         try:
-            trace = UUID(unquote(object_id))
+            trace = parse_uuid(unquote(object_id))
         except ValueError:
             raise Http404("There is no such cascade.") from None
         cascade = Cascade.objects.select_related("root__source").filter(pk=trace).first()

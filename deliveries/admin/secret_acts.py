@@ -19,6 +19,7 @@ from deliveries.selectors.subscription_story import live_secrets
 from deliveries.services import subscriptions
 from deliveries.services.signing_keys import Keys
 from webhooks.history_admin import reason_in, who
+from webhooks.ids import parse_uuid
 
 from .subscription_doors import ROTATE, SubscriptionDoors, page_of
 
@@ -137,6 +138,6 @@ def _problems(asked: Mapping[str, str]) -> dict[str, str]:
 def _seen(asked: Mapping[str, str]) -> UUID:
     """The newest secret when the form was drawn; a form without one is as stale as can be."""
     try:
-        return UUID(asked.get("instead_of", ""))
+        return parse_uuid(asked.get("instead_of", ""))
     except ValueError:
         return UUID(int=0)

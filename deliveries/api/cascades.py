@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -15,6 +14,7 @@ from rest_framework.response import Response
 from deliveries.models import Cascade
 from deliveries.services import quarantine
 from deliveries.services.quarantine import QuarantineVerdict
+from webhooks.ids import parse_uuid
 from webhooks.models import Event
 from webhooks.rest import Conflict, Cursor, Door, Filters, PublicId, Rows, by_key
 from webhooks.serializers import Reason
@@ -66,7 +66,7 @@ class CascadeDoor(ListModelMixin, RetrieveModelMixin, Door[Cascade]):
 
     def find(self, queryset: QuerySet[Cascade], text: str) -> Cascade | None:
         try:
-            return queryset.filter(pk=UUID(text)).first()
+            return queryset.filter(pk=parse_uuid(text)).first()
         except ValueError:
             return None
 

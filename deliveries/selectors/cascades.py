@@ -13,6 +13,7 @@ from deliveries.deciders.cascade_tree import Hop, Leg
 from deliveries.deciders.delivery_query import Status
 from deliveries.deciders.delivery_signs import response_tag, shown_status
 from deliveries.models import Cascade, Delivery
+from webhooks.ids import parse_uuid
 from webhooks.models import Event, EventState
 
 from .delivery_filters import held_lanes
@@ -62,7 +63,7 @@ def traces_of(search: str) -> list[UUID]:
     """Cascades of which an event or a delivery has this id, or whose trace id it is."""
     found = set(Event.objects.filter(pk__in=ids_for(search)).values_list("trace_id", flat=True))
     with suppress(ValueError):
-        found.add(UUID(search))
+        found.add(parse_uuid(search))
     return sorted(found)
 
 
