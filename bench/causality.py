@@ -215,7 +215,7 @@ def _used_s(process: Process) -> float:
     """Processor time of the cluster and all that it started, and of those of them that have ended."""
     ticks = 0
     for seen in family(process.pid):
-        stat = (PROC / str(seen.pid) / "stat").read_text(errors="replace")
+        stat = (PROC / str(seen.pid) / "stat").read_text(encoding="utf-8", errors="replace")
         ticks += sum(int(each) for each in stat.rpartition(")")[2].split()[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
 

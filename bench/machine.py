@@ -33,7 +33,7 @@ def _memory() -> str:
 def _processor() -> str:
     facts = Path("/proc/cpuinfo")
     if facts.exists():
-        for line in facts.read_text().splitlines():
+        for line in facts.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

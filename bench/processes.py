@@ -54,6 +54,6 @@ def _part(pid: int, command: str, dispatchers: set[int | None]) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:  # it ended meanwhile
         return ""

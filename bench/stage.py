@@ -107,7 +107,7 @@ def running(command: Sequence[str], **environment: str) -> Iterator[Process]:
         try:
             yield process
         except BenchFailed as failure:
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+            last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
             raise BenchFailed(f"{failure}\nLast lines of {' '.join(command)}:\n{last}") from None
         finally:
             _stop(process)

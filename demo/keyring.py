@@ -31,7 +31,7 @@ class Keyring:
 
     def _read(self) -> dict[str, str]:
         try:
-            kept = json.loads(self._path.read_text())
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}  # nothing is lost: the wiring gives Weir new ones
         return kept if isinstance(kept, dict) else {}
@@ -39,6 +39,8 @@ class Keyring:
     def _write(self) -> None:
         draft = self._path.with_suffix(".draft")
         draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
             json.dump(self._kept, file, indent=1)
         draft.replace(self._path)

@@ -33,7 +33,9 @@ def _read_or_make(path: Path, make: Callable[[], str]) -> str:
 def _make_once(path: Path, key: str) -> None:
     # Two processes may start at once: a link to a taken name fails, so the first key stays and both read it.
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as fresh:  # made with mode 0600
+    with NamedTemporaryFile(  # made with mode 0600
+        "w", encoding="ascii", dir=path.parent, prefix=f".{path.name}-"
+    ) as fresh:
         fresh.write(f"{key}\n")
         fresh.flush()
         os.fsync(fresh.fileno())

@@ -175,7 +175,7 @@ def _here() -> str:
     marks = [socket.gethostname()]
     with suppress(OSError):
         marks += [
-            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
             os.readlink("/proc/self/ns/pid"),
         ]
     return " ".join(marks)

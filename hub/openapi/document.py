@@ -81,7 +81,7 @@ def _doors() -> dict[str, Any]:
 
 def _jobs() -> str:
     """What there is to copy, from the README; nothing where the hub runs without it."""
-    text = README.read_text() if README.exists() else ""
+    text = README.read_text(encoding="utf-8") if README.exists() else ""
     _, heading, jobs = text.partition("\n## Five common jobs\n")
     return f"\n{heading}" + jobs.partition("\n## ")[0]
 

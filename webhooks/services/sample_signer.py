@@ -111,7 +111,9 @@ def _make_anew(path: Path, now: datetime) -> None:
 
 @contextmanager
 def _written(path: Path, now: datetime) -> Iterator[str]:
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as fresh:  # made with mode 0600
+    with NamedTemporaryFile(  # made with mode 0600
+        "w", encoding="ascii", dir=path.parent, prefix=f".{path.name}-"
+    ) as fresh:
         fresh.write(_pair(now))
         fresh.flush()
         os.fsync(fresh.fileno())
