@@ -17,14 +17,12 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import resolve
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from hub.prefixes import API_DOORS
 from hub.request_counts import Tally
 from webhooks import publish_at_once
 
 POLICY = "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-API = "/api/v1/"  # its descriptions, and the pages about it, are for people
-
-
-PUBLISH = f"{API}events"
+PUBLISH = f"{API_DOORS}events"
 # What the other layers add to any answer.
 _ADDED = {
     "Content-Security-Policy": POLICY,
@@ -82,7 +80,7 @@ class _ForPeople:
     get_response: Callable[[HttpRequest], Any]
 
     def __call__(self, request: HttpRequest) -> Any:
-        if request.path_info.startswith(API):
+        if request.path_info.startswith(API_DOORS):
             return self.get_response(request)
         return super().__call__(request)  # type: ignore[misc]  # the layer's own
 

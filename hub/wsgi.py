@@ -14,12 +14,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import resolve, set_script_prefix
 
+from hub.prefixes import API_DOORS, RECEIPT
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
-
-DOOR, API = "/in/", "/api/v1/"
 
 
 class HubRequest(WSGIRequest):
@@ -49,9 +49,9 @@ class HubHandler(WSGIHandler):
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path.startswith(DOOR):
+        if path.startswith(RECEIPT):
             answer: Callable[[HttpRequest], object] = _answer_at_the_door
-        elif path.startswith(API):
+        elif path.startswith(API_DOORS):
             set_script_prefix(get_script_name(environ))
             answer = self.get_response
         else:
@@ -66,7 +66,7 @@ class HubHandler(WSGIHandler):
 @convert_exception_to_response
 def _answer_at_the_door(request: HttpRequest) -> HttpResponseBase:
     # By the door's own addresses: going through all of the hub's took as long as verifying a signature.
-    match = request.resolver_match = resolve(request.path_info[len(DOOR) - 1 :], "webhooks.urls")
+    match = request.resolver_match = resolve(request.path_info[len(RECEIPT) - 1 :], "webhooks.urls")
     response = cast(HttpResponseBase, match.func(request, *match.args, **match.kwargs))
     return response.render() if isinstance(response, SimpleTemplateResponse) else response
 

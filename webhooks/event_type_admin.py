@@ -48,9 +48,9 @@ class EventTypeForm(ModelForm):
         """What the service would refuse is told beside its field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
-            given = {name: cleaned[name] for name in CHANGED}
+            name = self.instance.name or cleaned.get("name", "")
             try:
-                event_types.check(name=self.instance.name or cleaned.get("name", ""), **given)
+                event_types.check(name=name, schema=cleaned["schema"], example=cleaned["example"])
             except ValidationError as error:
                 self.add_error(None, error)
         return cleaned

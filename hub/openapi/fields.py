@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSe
 
 from webhooks.authentication import ApiKeyAuthentication
 from webhooks.ids import PREFIXES
-from webhooks.rest import ById, PublicId, Read, Several, Since, When
+from webhooks.rest import ById, PublicId, Read, Since, When
 from webhooks.serializers import BySlug
 
 HEX = "0192a3b4c5d67e8f9a0b1c2d3e4f5061"
@@ -45,14 +45,6 @@ class BySlugExtension(_Field):
 class ReadExtension(_Field):
     target_class = Read
     match_subclasses = True
-
-    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return {"type": "string"}
-
-
-class SeveralExtension(_Field):
-    target_class = Several
-    priority = 1
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "string"}

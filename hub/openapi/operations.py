@@ -14,15 +14,11 @@ from rest_framework import serializers
 from webhooks.rest.problems import MEDIA_TYPE
 from webhooks.rest.repeats import HEADER as IDEMPOTENCY_KEY
 
-_WITH_BODY = {"post", "put", "patch"}
-_EDITS = {"put", "patch", "delete"}
 _USUAL = {
     "list": "List {many}",
     "retrieve": "Read one {one}",
     "create": "Make a {one}",
     "partial_update": "Change a {one}",
-    "update": "Replace a {one}",
-    "destroy": "Delete a {one}",
 }
 _KINDS = {"apikey": "API key", "deadletter": "dead letter", "eventtype": "event type", "rollup": "stat"}
 _TRUTH = {"type": "string"}
@@ -87,7 +83,7 @@ class Described(AutoSchema):
     def _headers(self, method: str) -> list[dict[str, Any]]:
         if method == "post":
             return [_header(IDEMPOTENCY_KEY, _REPEATS, {"type": "string", "minLength": 1, "maxLength": 257})]
-        if method in _EDITS:
+        if method == "patch":
             return [
                 _header("If-Match", "The ETag that you read; 412 where it has been changed since.", _TRUTH)
             ]
@@ -96,7 +92,7 @@ class Described(AutoSchema):
         return []
 
     def _tell_headers(self, responses: dict[str, Any]) -> None:
-        tagged = self._is_of_one() and self.method in ("GET", "PATCH", "PUT")
+        tagged = self._is_of_one() and self.method in ("GET", "PATCH")
         for status, response in responses.items():
             if status.startswith("2"):
                 headers = response.setdefault("headers", {})
@@ -115,12 +111,12 @@ class Described(AutoSchema):
         refusals = {401, 403, 429, 500, 503}
         if self._is_of_one():
             refusals.add(404)
-        if method in _WITH_BODY:
+        if method != "get":
             refusals |= {400, 413, 415}
         if method == "post":
             refusals |= {409, 422}
-        if method in _EDITS:
-            refusals |= {400, 409, 412}
+        if method == "patch":
+            refusals |= {409, 412}
         if is_narrowed:
             refusals.add(400)
         return sorted(refusals)
@@ -155,7 +151,7 @@ COMPONENTS: dict[str, Any] = {
     }
 }
 
-_DONE = {"201": "It was made.", "202": "It is under way.", "204": "It is gone."}
+_DONE = {"201": "It was made.", "202": "It is under way."}
 _MEANINGS = {
     400: "What was sent cannot be read or cannot be; `errors` names the fields.",
     401: "There is no API key, or it does not open.",

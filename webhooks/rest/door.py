@@ -48,7 +48,7 @@ B = TypeVar("B", bound=Strict)
 
 _said = logging.getLogger(__name__)
 UNCACHED = "private, no-cache"  # to be asked for anew, by its ETag
-_TAGGED = frozenset({"GET", "HEAD", "PATCH", "PUT"})
+_TAGGED = frozenset({"GET", "HEAD", "PATCH"})
 
 # What subscribers may do with what is theirs, where a door does not say.
 LOOKS = frozenset({"list", "retrieve", "metadata"})
@@ -200,7 +200,7 @@ class Door(GenericViewSet[M]):
     # -- versions --------------------------------------------------------------------------------------
 
     def version_of(self, row: M) -> str:
-        """Which version of it people have set; doors whose rows are changed by PATCH, PUT or DELETE say so."""
+        """Which version of it people have set; doors whose rows are changed by PATCH say so."""
         return ""
 
     @property

@@ -21,7 +21,7 @@ from webhooks.services import versions
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 10  # what we ask of a caller when the database is down, as the receipt door does
-API = "/api/"
+_API = "/api/"  # the doors, and the pages beside them
 
 _said = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def address_of(request: HttpRequest, kind: Problem) -> str:
 
 
 def is_api(request: HttpRequest) -> bool:
-    return f"{request.path}/".startswith(API) and not request.path.startswith(HOME)
+    return f"{request.path}/".startswith(_API) and not request.path.startswith(HOME)
 
 
 def spoken(error: Exception) -> APIException:  # noqa: PLR0911 (a table)
@@ -170,7 +170,6 @@ _OURS = {
     "permission_denied": "forbidden",
     "not_found": "not-found",
     "method_not_allowed": "method-not-allowed",
-    "not_acceptable": "not-acceptable",
     "unsupported_media_type": "unsupported-media-type",
     "throttled": "too-many-requests",
     "error": "server-error",

@@ -154,7 +154,7 @@ def version_of(row: EventType) -> str:
     return f"u{round(row.updated_at.timestamp() * 1_000_000)}"
 
 
-def check(*, name: str, schema: object, example: object, description: str = "") -> None:
+def check(*, name: str, schema: object, example: object) -> None:
     """Whether a type may be so. Raises ValidationError, by field."""
     if len(name) > 200 or not _NAME.fullmatch(name):
         raise ValidationError(
