@@ -57,6 +57,18 @@ def test_every_operation_has_a_summary_and_its_refusals(described: dict[str, Any
             assert set(response.get("content", kind)) == kind, (name, status)
 
 
+def test_what_finds_a_thing_beside_its_id_is_said_of_its_address(described: dict[str, Any]) -> None:
+    told = {
+        path: parameter["description"]
+        for path, doors in described["paths"].items()
+        for parameter in doors.get("get", {}).get("parameters", [])
+        if parameter["in"] == "path"
+    }
+    assert told["/api/v1/sources/{id}"] == "The id or slug of the source."
+    assert told["/api/v1/event-types/{id}"] == "The id or name of the event type."
+    assert told["/api/v1/deliveries/{id}"] == "The id of the delivery."
+
+
 def test_every_refusal_that_says_when_to_come_again_is_described_so(described: dict[str, Any]) -> None:
     for name, operation in operations(described):
         told = {

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 
 from tests import make
@@ -64,6 +65,52 @@ def test_what_cannot_be_a_type_is_refused_by_field(caller: Caller, given: dict[s
     answer = create(caller, **given)
     assert answer.status_code == 400
     assert field in json.dumps(answer.json())
+    assert not EventType.objects.exists()
+
+
+SENTENCE = (
+    "Use letters (a-z, A-Z), digits and _, with single dots, colons or hyphens between them, such as order.placed; "
+    "at most 200 characters."
+)
+
+
+@pytest.mark.parametrize("name", ["order", "Order.2.placed_", "_a", "shop:order-paid", "a.b:c-d", "x" * 200])
+def test_what_is_named_as_the_sentence_says_is_made_and_found_by_its_name(caller: Caller, name: str) -> None:
+    assert create(caller, name).status_code == 201
+    assert caller.get(f"{HOME}/{name}").json()["name"] == name
+
+
+@pytest.mark.parametrize("name", ["a/b", "a..b", ".a", "a.", "a-", "a.-b", "é", "a b", "a.b\n", "٣", "a,b"])
+def test_what_is_named_otherwise_is_refused_with_the_sentence(caller: Caller, name: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        event_types.create_event_type(name=name, actor="ada")
+    assert refusal.value.message_dict == {"name": [SENTENCE]}
+    if name == name.strip():
+        assert create(caller, name).json()["errors"] == {"name": [SENTENCE]}
+    assert not EventType.objects.exists()
+
+
+def test_one_that_an_earlier_version_took_is_published_under_and_changed_as_before(caller: Caller) -> None:
+    row = EventType.objects.create(name="order/placed", schema=SCHEMA)
+    assert say(caller, {"n": 0}, "order/placed").status_code == 400
+    assert say(caller, {"n": 1}, "order/placed").status_code == 201
+    answer = caller.patch(
+        f"{HOME}/{public_id('eventtype', row.pk)}", {"description": "Paid.", "name": row.name}
+    )
+    assert (answer.status_code, answer.json()["description"]) == (200, "Paid.")
+    ada = browser(*(f"webhooks.{verb}_eventtype" for verb in ("view", "change")))
+    page = f"/admin/webhooks/eventtype/{row.pk}/change/"
+    form = {"description": "Sold.", "schema": json.dumps(SCHEMA), "example": "", "state": "active"}
+    assert ada.post(page, form).status_code == 302
+    row.refresh_from_db()
+    assert (row.name, row.description) == ("order/placed", "Sold.")
+
+
+def test_the_console_says_how_a_type_may_be_named_before_and_after() -> None:
+    ada = browser(*(f"webhooks.{verb}_eventtype" for verb in ("view", "add")))
+    home = "/admin/webhooks/eventtype/add/"
+    assert "dots, colons or hyphens between them; for good." in ada.get(home).content.decode()
+    assert SENTENCE in ada.post(home, {"name": "a/b", "description": "Paid."}).content.decode()
     assert not EventType.objects.exists()
 
 

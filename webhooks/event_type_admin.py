@@ -38,6 +38,7 @@ class EventTypeForm(ModelForm):
         model = EventType
         fields = ("name", *CHANGED, "state")
         field_classes: ClassVar = {"schema": Indented, "example": Indented}
+        help_texts: ClassVar = {"name": f"As events bear it: {event_types.NAMES}; for good."}
         widgets: ClassVar = {
             "description": forms.Textarea(attrs={"rows": 3}),
             "schema": forms.Textarea(attrs={"rows": 14, "spellcheck": "false"}),
@@ -48,9 +49,10 @@ class EventTypeForm(ModelForm):
         """What the service would refuse is told beside its field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
-            name = self.instance.name or cleaned.get("name", "")
             try:
-                event_types.check(name=name, schema=cleaned["schema"], example=cleaned["example"])
+                if "name" in cleaned:  # which is settled once the type is there
+                    event_types.check_name(cleaned["name"])
+                event_types.check(schema=cleaned["schema"], example=cleaned["example"])
             except ValidationError as error:
                 self.add_error(None, error)
         return cleaned

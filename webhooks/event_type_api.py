@@ -30,7 +30,7 @@ class _Value(serializers.JSONField):
 class EventTypeBody(Strict):
     id = PublicId("eventtype", read_only=True, help_text="Its id; its name will do in its place.")
     name = serializers.CharField(
-        max_length=200, help_text="As events bear it: letters, digits and _, with dots between; for good."
+        max_length=200, help_text=f"As events bear it: {event_types.NAMES}; for good."
     )
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=5_000, help_text="When such an event happens."

@@ -199,7 +199,7 @@ class ProblemBody(serializers.Serializer[Any]):
 
 def _path_parameter(name: str, kind: str) -> dict[str, Any]:
     kind = kind if name in ("pk", "id") else name.removesuffix("_pk").removesuffix("_id")
-    what = " or slug" if kind == "source" else ""
+    what = {"source": " or slug", "eventtype": " or name"}.get(kind, "")
     return {
         "name": name,
         "in": "path",

@@ -23,9 +23,13 @@ from . import audit
 from .uniqueness import unless_taken
 from .versions import Seen, check_seen
 
+NAMES: Final = "letters (a-z, A-Z), digits and _, with single dots, colons or hyphens between them"
 _OURS: Final = f"Types that begin with {OWN_PREFIX} are Weir's own."
 _TAKEN: Final = "There is an event type of this name already."
-_NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:[.:/_-][A-Za-z0-9_]+)*", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9_]+(?:[.:-][A-Za-z0-9_]+)*", re.ASCII)
+_KEPT_NAME: Final = re.compile(
+    r"[A-Za-z0-9_]+(?:[.:/-][A-Za-z0-9_]+)*", re.ASCII
+)  # earlier versions took a / too
 _MOST_READ: Final = 1_000  # schemas kept in memory
 _MOST_KNOWN: Final = 10_000  # names; past that, all are looked up anew
 _VERBS: Final = {
@@ -63,7 +67,7 @@ _known: dict[str, KnownType | None] = {}  # what was found when last looked, if 
 
 def look_up(names: Collection[str]) -> Catalogue:
     """Those of the names that are in the catalogue: one small read, and a larger one where a schema is new to us."""
-    rows = EventType.objects.filter(name__in={name for name in names if _NAME.fullmatch(name)})
+    rows = EventType.objects.filter(name__in={name for name in names if _KEPT_NAME.fullmatch(name)})
     found = rows.values_list("pk", "name", "state", "deprecated_at", "updated_at")
     catalogue = {
         name: KnownType(
@@ -114,7 +118,8 @@ def create_event_type(*, actor: str, user: User | None = None, **given: Unpack[C
     """Raises ValidationError, by field."""
     row = EventType(**given)
     name = row.name
-    check(name=name, schema=row.schema, example=row.example)
+    check_name(name)
+    check(schema=row.schema, example=row.example)
     with transaction.atomic():
         with unless_taken(EventType.objects.filter(name=name), "name", _TAKEN):
             row.save(force_insert=True)
@@ -143,7 +148,7 @@ def update_event_type(
             raise ValidationError({"name": ["A name is settled for good: events bear it."]})
         for name, value in changes.items():
             setattr(row, name, value)
-        check(name=row.name, schema=row.schema, example=row.example)
+        check(schema=row.schema, example=row.example)
         if _shown(row) != before:
             row.save(update_fields=[*changes, "updated_at"])
             _record("update", row.pk, actor, user, reason, before, _shown(row))
@@ -154,14 +159,16 @@ def version_of(row: EventType) -> str:
     return f"u{round(row.updated_at.timestamp() * 1_000_000)}"
 
 
-def check(*, name: str, schema: object, example: object) -> None:
-    """Whether a type may be so. Raises ValidationError, by field."""
+def check_name(name: str) -> None:
+    """Whether a new type may be called so. Raises ValidationError, by field."""
     if len(name) > 200 or not _NAME.fullmatch(name):
-        raise ValidationError(
-            {"name": ["Use letters, digits and _ with dots between, such as order.placed."]}
-        )
+        raise ValidationError({"name": [f"Use {NAMES}, such as order.placed; at most 200 characters."]})
     if name.startswith(OWN_PREFIX):
         raise ValidationError({"name": [_OURS]})
+
+
+def check(*, schema: object, example: object) -> None:
+    """Whether data of a type may be described so. Raises ValidationError, by field."""
     for field, value in (("schema", schema), ("example", example)):
         if not is_storable_json(value):
             raise ValidationError({field: [UNSTORABLE]})
