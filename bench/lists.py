@@ -74,9 +74,14 @@ LISTS = (
         of_an_issue="issue={issue}",
         until_last_week="until={week}",
     ),
-    *_each("issues", open="state=open", of_a_subscription="subscription={subscription}"),
+    *_each(
+        "issues",
+        open="state=open",
+        of_a_subscription="subscription={subscription}",
+        until_last_week="until={week}",
+    ),
     *_each("replays", running="state=running"),
-    *_each("alerts", open="state=open"),
+    *_each("alerts", open="state=open", since_last_week="since={week}"),
     *_each("refusals", waiting="state=waiting", for_a_reason="reason=signature-mismatch"),
     *_each(
         "stats",

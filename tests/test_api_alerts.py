@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 from deliveries.models import Alert, Mute
 from tests import make
 from tests.callers import with_key
-from webhooks.ids import public_id
+from webhooks.ids import first_id_at, public_id
 from webhooks.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,20 @@ def test_a_list_is_narrowed_by_state_rule_severity_and_scope() -> None:
     assert caller.get(f"{ALERTS}?state=ajar").status_code == 400
     assert caller.get(f"{ALERTS}?colour=red").status_code == 400
     assert (first.pk, second.pk) == tuple(Alert.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_a_list_is_narrowed_by_when_they_opened_too() -> None:
+    for days in (9, 3, 1):
+        opened(id=first_id_at(make.now() - timedelta(days=days)), summary=str(days), rule=f"r{days}")
+    Alert.objects.filter(summary="3").update(closed_at=make.now())
+    caller = with_key("viewer")
+
+    def found(query: str) -> list[str]:
+        return [each["summary"] for each in caller.get(f"{ALERTS}?{query}").json()["results"]]
+
+    assert (found("since=7d"), found("until=2d")) == (["1", "3"], ["3", "9"])
+    assert found("since=7d&until=2d") == ["3"]
+    assert (found("since=7d&state=open"), found("until=2d&rule=r9")) == (["1"], ["9"])
 
 
 def test_an_operator_acknowledges_once() -> None:

@@ -9,7 +9,7 @@ from tests import make
 from tests.answers import fields, sentence
 from tests.callers import Caller, with_key
 from tests.replaying import dead
-from webhooks.ids import public_id
+from webhooks.ids import first_id_at, public_id
 from webhooks.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +56,28 @@ def test_the_list_narrows_by_state_subscription_and_fingerprint(caller: Caller) 
         assert [each["id"] for each in found] == [name_of(mine)], query
     assert len(caller.get(HOME).json()["results"]) == 2
     assert list(fields(caller.get(f"{HOME}?state=lost"))) == ["state"]
+
+
+def test_the_list_narrows_by_when_they_were_first_seen_too(caller: Caller) -> None:
+    to = make.subscription()
+    made = {
+        days: Issue.objects.create(
+            id=first_id_at(make.now() - timedelta(days=days)),
+            subscription=to,
+            fingerprint=f"v1:{days}",
+            state="regressed" if days == 1 else "acknowledged",
+            reason="exhausted",
+        )
+        for days in (9, 3, 1)
+    }
+
+    def found(query: str) -> list[str]:
+        return [each["id"] for each in caller.get(f"{HOME}?{query}").json()["results"]]
+
+    assert found("since=7d") == [name_of(made[1]), name_of(made[3])]
+    assert found("since=7d&until=2d") == [name_of(made[3])]
+    assert found("since=7d&state=open") == [name_of(made[1])]
+    assert found("until=2d&state=open") == []
 
 
 def test_what_was_ignored_until_now_is_open(caller: Caller) -> None:

@@ -267,8 +267,8 @@ def test_the_words_for_a_time_are_these() -> None:
     assert list(described) == [
         f"/api/v1/{name}"
         for name in (
-            "api-keys", "dead-letters", "deliveries", "events", "refusals", "replays", "sources", "stats",
-            "subscribers", "subscriptions",
+            "alerts", "api-keys", "dead-letters", "deliveries", "events", "issues", "refusals", "replays", "sources",
+            "stats", "subscribers", "subscriptions",
         )
     ]  # fmt: skip
     for names in described.values():

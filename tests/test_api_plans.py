@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 BIG = {
     "deliveries_delivery", "deliveries_deadletter", "deliveries_attempt", "deliveries_rollup",
     "deliveries_typerollup", "deliveries_typefailure", "webhooks_event",
-    "webhooks_refusal", "deliveries_cascade",
+    "webhooks_refusal", "deliveries_cascade", "deliveries_issue", "deliveries_alert",
 }  # fmt: skip
 
 

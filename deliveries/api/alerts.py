@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -14,7 +13,7 @@ from rest_framework.response import Response
 from deliveries.models import Alert, Mute, Severity
 from deliveries.selectors.alert_pages import mute_of, mutes_now
 from deliveries.services import alert_acts
-from webhooks.rest import Conflict, Door, Filters, PublicId, Strict
+from webhooks.rest import Conflict, Door, MadeBetween, PublicId, Strict
 from webhooks.serializers import Reason
 
 STATES = ("open", "closed")
@@ -55,9 +54,12 @@ class AlertBody(serializers.Serializer[Alert]):
         return mute.until if mute else None
 
 
-class AlertFilters(Filters):
+class AlertFilters(MadeBetween):
     state = serializers.ChoiceField(
-        choices=STATES, required=False, help_text="Only those that are open, or closed."
+        choices=STATES,
+        source="closed_at__isnull",
+        required=False,
+        help_text="Only those that are open, or closed.",
     )
     rule = serializers.CharField(
         required=False, max_length=100, help_text="Only those of the rule with this slug."
@@ -69,11 +71,8 @@ class AlertFilters(Filters):
         required=False, max_length=200, help_text="Only those about the thing with this id."
     )
 
-    def narrow(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-        asked = dict(self.validated_data)
-        if state := asked.pop("state", None):
-            queryset = queryset.filter(closed_at__isnull=state == "open")
-        return queryset.filter(**asked)
+    def validate_state(self, state: str) -> bool:
+        return state == "open"
 
 
 class MuteBody(Strict):

@@ -15,7 +15,7 @@ from deliveries.models import Issue
 from deliveries.models.dead_letter import IssueState
 from deliveries.selectors.endpoints import endpoints_now
 from deliveries.selectors.issue_pages import Letters, letters_of, of_tab
-from webhooks.rest import Filters, PublicId
+from webhooks.rest import MadeBetween, PublicId
 from webhooks.serializers import Reason
 
 M = TypeVar("M", bound=Model)
@@ -83,7 +83,9 @@ class IssueTold(IssueBody):
     detail = serializers.CharField(help_text="What was done, in a word.")
 
 
-class IssueFilters(Filters):
+class IssueFilters(MadeBetween):
+    """An issue is made when a delivery first dies of it."""
+
     state = serializers.ChoiceField(
         choices=list(TABS),
         required=False,
@@ -95,10 +97,9 @@ class IssueFilters(Filters):
     fingerprint = serializers.CharField(required=False, max_length=40, help_text="Only this kind of failure.")
 
     def narrow(self, queryset: QuerySet[M, Any]) -> QuerySet[M, Any]:
-        asked = dict(self.validated_data)
-        if tab := asked.pop("state", ""):
+        if tab := self.validated_data.pop("state", ""):
             queryset = queryset.filter(of_tab(tab, datetime.now(UTC)))
-        return queryset.filter(**asked)
+        return super().narrow(queryset)
 
 
 class IssueMove(Reason):
