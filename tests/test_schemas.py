@@ -37,6 +37,10 @@ def test_what_does_not_fit_is_told_by_its_place(value: object, flaws: list[str])
     assert read_schema(ORDER).flaws(value) == flaws
 
 
+def test_a_format_tells_and_checks_nothing() -> None:
+    assert read_schema({"type": "string", "format": "date-time"}).flaws("tomorrow") == []
+
+
 @pytest.mark.parametrize(
     ("schema", "sentence"),
     [
