@@ -29,6 +29,7 @@ from deliveries.models import (
     Subscription,
 )
 from deliveries.selectors.event_pages import telling_of
+from webhooks.deciders.wording import with_article
 from webhooks.ids import PREFIXES, parse_id, parse_uuid, public_id
 from webhooks.models import ApiKey, Event, EventType, Refusal, Source, Subscriber
 
@@ -173,4 +174,4 @@ def _name(kind: str) -> str:
 
 
 def _article(kind: str) -> str:
-    return f"{'an' if _name(kind)[0].lower() in 'aeiou' else 'a'} {_name(kind)}"
+    return with_article(_name(kind))

@@ -17,4 +17,10 @@ def one(request: HttpRequest, slug: str) -> HttpResponse:
     problem = PROBLEMS.get(slug)
     if problem is None:
         raise Http404
-    return render(request, "hub/problem.html", {"problem": problem})
+    parts = {"meaning": _parts(problem.meaning), "remedy": _parts(problem.remedy)}
+    return render(request, "hub/problem.html", {"problem": problem, **parts})
+
+
+def _parts(text: str) -> list[tuple[str, bool]]:
+    """Its pieces in turn, and of each whether it is code, which stands between backticks."""
+    return [(piece, bool(place % 2)) for place, piece in enumerate(text.split("`"))]

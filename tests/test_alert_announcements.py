@@ -51,6 +51,7 @@ def test_an_alert_about_a_subscription_is_told_to_its_subscriber_once_and_so_is_
         "closed_at": None,
     }
     assert told() == [("weir.alert.opened", billing.pk, said)]
+    assert Event.objects.get(source_id=OWN_SOURCE).external_id == f"weir.alert.opened/{alert.pk.hex}"
     Rollup.objects.update(delivered_first=40, retried=0)
     look(), look()
     alert.refresh_from_db()

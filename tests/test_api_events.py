@@ -58,7 +58,7 @@ def test_the_same_id_with_other_data_is_a_conflict(caller: Caller) -> None:
     assert answer.status_code == 409
     assert (
         answer.json()["detail"]
-        == f"This id was published before, with other data or for another time, as {first['id']}."
+        == f"This id was published before as {first['id']}, and what was said of it then was something else."
     )
     assert (Event.objects.count(), Refusal.objects.get().reason) == (1, "id-conflict")
 

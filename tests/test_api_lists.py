@@ -276,6 +276,15 @@ def test_the_words_for_a_time_are_these() -> None:
         assert When.HOW in names["until"] and "or how long ago: `15m`, `24h`, `7d`" in names["since"]
 
 
+def test_what_an_id_may_hold_is_said() -> None:
+    for path, name, named in (
+        (EVENTS, "q", "an id"), (EVENTS, "event_id", "a sender's id"), (DELIVERIES, "event_id", "a sender's id"),
+    ):  # fmt: skip
+        for text in ("\0", "x" * 501):
+            told = with_key().get(path, {name: text}).json()["errors"]
+            assert told == {name: [f"Write {named} of at most 500 characters, none of them a NUL."]}
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -199,6 +199,13 @@ def test_every_kind_has_a_page_that_anybody_may_read(slug: str) -> None:
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert f"<h1>{PROBLEMS[slug].title}</h1>".replace("'", "&#x27;") in shown
     assert f'href="/api/problems/{slug}"' in Client().get("/api/problems").content.decode()
+    assert "`" not in shown
+    assert (PROBLEMS[slug].meaning + PROBLEMS[slug].remedy).count("`") % 2 == 0
+
+
+def test_what_is_to_be_copied_from_a_page_looks_like_code() -> None:
+    shown = Client().get("/api/problems/invalid").content.decode()
+    assert "<p><code>errors</code> names each field with a sentence" in shown
 
 
 def test_a_kind_that_does_not_exist_has_no_page() -> None:

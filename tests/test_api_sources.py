@@ -73,7 +73,7 @@ def test_a_secret_that_cannot_serve_is_refused_without_repeating_it(caller: Call
 def test_a_slug_is_taken_once(caller: Caller) -> None:
     make.source("shop")
     answer = caller.post(HOME, {"name": "Shop", "slug": "shop"})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["slug"])
+    assert (answer.status_code, answer.json()["errors"]) == (400, {"slug": ["Another source has this slug."]})
     assert Source.objects.count() == 1
 
 

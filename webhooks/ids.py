@@ -8,6 +8,8 @@ import uuid
 from datetime import datetime
 from typing import Final
 
+from webhooks.deciders.wording import with_article
+
 PREFIXES = {
     "source": "src",
     "event": "evt",
@@ -28,6 +30,14 @@ PREFIXES = {
 }
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# What people call those kinds whose name is no word.
+_WORDS = {
+    "apikey": "API key",
+    "deadletter": "dead letter",
+    "eventtype": "event type",
+    "alertrule": "alert rule",
+    "alertchannel": "alert channel",
+}
 
 _lock = threading.Lock()
 _last = 0
@@ -59,13 +69,18 @@ def public_id(kind: str, value: uuid.UUID) -> str:
     return f"{PREFIXES[kind]}_{value.hex}"
 
 
+def words_of(kind: str) -> str:
+    return _WORDS.get(kind, kind)
+
+
 def parse_id(kind: str, text: str) -> uuid.UUID:
     """Reads `dlv_<hex>`, bare hex or a dashed UUID. Raises ValueError with one sentence."""
     bare = text.removeprefix(PREFIXES[kind] + "_")
     try:
         return parse_uuid(bare)
     except ValueError:
-        raise ValueError(f"This is not a {kind} id: expected {PREFIXES[kind]}_ and 32 hex digits.") from None
+        named = with_article(words_of(kind))
+        raise ValueError(f"This is not {named} id: expected {PREFIXES[kind]}_ and 32 hex digits.") from None
 
 
 def parse_uuid(text: str) -> uuid.UUID:

@@ -43,7 +43,9 @@ class PublishDoor(Door[Event]):
         known_publishers.remember(self.key, said.source)
         if isinstance(verdict, store.Conflict):
             name = public_id("event", verdict.event_id)
-            sentence = f"This id was published before, with other data or for another time, as {name}."
+            sentence = (
+                f"This id was published before as {name}, and what was said of it then was something else."
+            )
             raise Conflict(sentence, code="id-conflict")
         answer, headers = told(said, verdict, catalogue)
         is_new = isinstance(verdict, store.Stored)

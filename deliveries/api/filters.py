@@ -28,6 +28,7 @@ from .lists import QueryFilters, among, one
 # What is owed is pending in the table, whatever people call it.
 _OWED: Final = (Status.HELD, Status.PENDING, Status.RETRYING)
 _ID: Final = re.compile(r"[^\0]{1,500}")
+_FIT: Final = "of at most 500 characters, none of them a NUL"
 
 
 def _type() -> Read:
@@ -36,7 +37,7 @@ def _type() -> Read:
 
 
 def _q(what: str) -> Read:
-    return Read(search, "Write an id of at most 500 characters.", help_text=f"An id, exactly: {what}.")
+    return Read(search, f"Write an id {_FIT}.", help_text=f"An id, exactly: {what}.")
 
 
 class DeliveryFilters(QueryFilters):
@@ -64,7 +65,7 @@ class DeliveryFilters(QueryFilters):
     event = PublicId("event", required=False, help_text="What one event became.")
     event_id = Read(
         matching(_ID),
-        "Write a sender's id of at most 500 characters.",
+        f"Write a sender's id {_FIT}.",
         help_text="The sender's id of the event.",
     )
     outcome = Several(
@@ -123,9 +124,7 @@ class EventFilters(QueryFilters):
         "source", queryset=Source.objects.all(), required=False, help_text="The slug of a source."
     )
     event_type = _type()
-    event_id = Read(
-        matching(_ID), "Write a sender's id of at most 500 characters.", help_text="The sender's id."
-    )
+    event_id = Read(matching(_ID), f"Write a sender's id {_FIT}.", help_text="The sender's id.")
     q = _q("of an event or a delivery, the sender's, or a business key")
 
     def columns(self, now: datetime) -> Sequence[Column]:

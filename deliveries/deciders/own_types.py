@@ -142,14 +142,12 @@ _ALL: Final = (
         sent_when="An alert about the subscriber, or about one of its subscriptions, opened.",
         fields=_ABOUT | _OF_ALERT | {"closed_at": {**_OF_ALERT["closed_at"], "examples": [None]}},
         not_always=frozenset(_ABOUT),
-        key=f"{ALERT_OPENED}:{_HEX}",
     ),
     OwnType(
         name=ALERT_CLOSED,
         sent_when="Such an alert closed.",
         fields=_ABOUT | _OF_ALERT,
         not_always=frozenset(_ABOUT),
-        key=f"{ALERT_CLOSED}:{_HEX}",
     ),
 )
 OWN_TYPES: Final[Mapping[str, OwnType]] = {each.name: each for each in _ALL}

@@ -24,16 +24,12 @@ def announce(told: Mapping[MessageKind, Sequence[tuple[Alert, str]]]) -> None:
         _of_subscriptions(event_type, several)
         for alert, subscriber, text in _about("subscriber", several):
             data = _data(alert, text)
-            announcements.announce(
-                kind=event_type, subscriber=subscriber, data=data, key=_key(event_type, alert)
-            )
+            announcements.announce(kind=event_type, subscriber=subscriber, data=data, key=alert.pk.hex)
 
 
 def _of_subscriptions(event_type: str, several: Iterable[tuple[Alert, str]]) -> None:
     news = [
-        announcements.News(
-            kind=event_type, data=_data(alert, text), about=subscription, key=_key(event_type, alert)
-        )
+        announcements.News(kind=event_type, data=_data(alert, text), about=subscription, key=alert.pk.hex)
         for alert, subscription, text in _about("subscription", several)
     ]
     announcements.announce_each(news)
@@ -57,7 +53,3 @@ def _data(alert: Alert, text: str) -> dict[str, Any]:
         "opened_at": zulu(alert.opened_at),
         "closed_at": zulu(alert.closed_at) if alert.closed_at else None,
     }
-
-
-def _key(event_type: str, alert: Alert) -> str:
-    return f"{event_type}:{alert.pk.hex}"

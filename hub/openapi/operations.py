@@ -11,16 +11,18 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from webhooks.deciders.wording import with_article
+from webhooks.ids import words_of
 from webhooks.rest.problems import MEDIA_TYPE
 from webhooks.rest.repeats import HEADER as IDEMPOTENCY_KEY
 
 _USUAL = {
     "list": "List {many}",
     "retrieve": "Read one {one}",
-    "create": "Make a {one}",
-    "partial_update": "Change a {one}",
+    "create": "Make {a_one}",
+    "partial_update": "Change {a_one}",
 }
-_KINDS = {"apikey": "API key", "deadletter": "dead letter", "eventtype": "event type", "rollup": "stat"}
+_KINDS = {"rollup": "stat"}  # what the table of ids has no word for
 _TRUTH = {"type": "string"}
 
 
@@ -50,7 +52,7 @@ class Described(AutoSchema):
     def get_summary(self) -> str:
         one = _words(self.view.kind)
         if self.view.action in _USUAL and not self._said():
-            return _USUAL[self.view.action].format(one=one, many=_plural(one))
+            return _USUAL[self.view.action].format(one=one, a_one=with_article(one), many=_plural(one))
         return self._said().partition("\n")[0].split(". ")[0].rstrip(".:")
 
     def get_description(self) -> str:  # type: ignore[override]  # DRF's own generator asks otherwise
@@ -218,7 +220,7 @@ def _ref(header: str) -> dict[str, str]:
 
 
 def _words(kind: str) -> str:
-    return _KINDS.get(kind, kind)
+    return _KINDS.get(kind) or words_of(kind)
 
 
 def _plural(word: str) -> str:

@@ -97,10 +97,10 @@ PROBLEMS: Final = MappingProxyType(
                 slug="id-conflict",
                 status=409,
                 title="The id stands for another event",
-                meaning="An event with this id was published before, with other data or for another time. It was not "
-                "published again.",
-                remedy="Give a new event an id of its own. To repeat an event, send the very same data, and the very "
-                "same `deliver_at`.",
+                meaning="An event with this id was published before, with another type, other data, about another "
+                "entity or version, for another subscriber or for another time. It was not published again.",
+                remedy="Give a new event an id of its own. To repeat an event, send the very same again: its "
+                "`event_type`, `data`, `entity`, `entity_version`, `subscriber` and `deliver_at`.",
             ),
             Problem(
                 slug="not-scheduled",

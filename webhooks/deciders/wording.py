@@ -1,4 +1,7 @@
-"""Makes any text fit to be stored and shown, or says whether it is. It changes nothing in one that is fit already."""
+"""Makes any text fit to be stored and shown, or says whether it is, and puts an article before a noun.
+
+It changes nothing in a text that is fit already.
+"""
 
 from typing import Final
 
@@ -8,6 +11,10 @@ UNSTORABLE: Final = "This holds a NUL or half a character, which cannot be store
 def storable(text: str, length: int) -> str:
     """At most `length` characters, without NUL (which PostgreSQL refuses) and half characters (which UTF-8 does)."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:length]
+
+
+def with_article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"
 
 
 def is_storable(text: str) -> bool:

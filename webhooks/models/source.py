@@ -1,5 +1,8 @@
 """Who may send to us, and the secrets by which we know that it is them."""
 
+from collections.abc import Sequence
+
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
@@ -76,6 +79,12 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def unique_error_message(
+        self, model_class: type[models.Model], unique_check: Sequence[str]
+    ) -> ValidationError:
+        """Its slug is all that must be its own; the framework would say it by the names of class and field."""
+        return ValidationError("Another source has this slug.", "unique")
 
 
 class SecretPurpose(models.TextChoices):

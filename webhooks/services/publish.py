@@ -195,7 +195,7 @@ def _keep_conflict(fact: store.Fact, conflict: store.Conflict, now: datetime) ->
         source_id=fact.source_id,
         arrival=arrival,
         reason="id-conflict",
-        detail="This id was published before, with other data or for another time.",
+        detail="This id was published before, and what was said of it then was something else.",
         claimed_id=fact.external_id,
         event_id=conflict.event_id,
     )
