@@ -211,7 +211,7 @@ def test_secrets_are_told_by_their_last_characters_alone(caller: Caller) -> None
     answer = caller.get(home(to, "/secrets"))
     told = answer.json()["secrets"]
     assert (len(told), told[0]["hint"], told[0]["expires_at"]) == (2, new.secret[-4:], None)
-    assert set(told[0]) == {"hint", "signing", "created_at", "expires_at"}
+    assert set(told[0]) == {"hint", "signing", "public_key", "created_at", "expires_at"}
     kept = SubscriptionSecret.objects.exclude(hint="gone")
     assert not any(each.sealed in answer.content.decode() for each in kept)
 
@@ -224,6 +224,7 @@ def test_each_secret_says_how_it_signs(caller: Caller) -> None:
     for address in (home(to, "/secrets"), home(to, "")):
         told = caller.get(address).json()["secrets"]
         assert {each["hint"]: each["signing"] for each in told} == signing
+        assert {each["public_key"] for each in told} == {new.public_key, ""}
     assert len(signing) == 3
 
 

@@ -12,27 +12,17 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.models import Subscription, SubscriptionSecret
+from deliveries.models import Subscription
 from deliveries.selectors.subscription_story import live_secrets
 from deliveries.services import subscriptions
 from webhooks.rest import Conflict, Door
 from webhooks.serializers import GivenReason
 
-from .subscription_bodies import HOW, ONE_WAY
-
-
-class SigningSecret(serializers.Serializer[SubscriptionSecret]):
-    hint = serializers.CharField(help_text="Its last four characters; of a pair, those of its public key.")
-    signing = serializers.ChoiceField(choices=ONE_WAY, help_text=HOW)
-    created_at = serializers.DateTimeField(help_text="When it was made.")
-    expires_at = serializers.DateTimeField(
-        allow_null=True,
-        help_text="Until when it signs; null for the newest, which signs until it is replaced.",
-    )
+from .subscription_bodies import SigningKeyHint
 
 
 class SigningSecrets(serializers.Serializer[Any]):
-    secrets = SigningSecret(many=True, help_text="The secrets that sign now, the newest first.")
+    secrets = SigningKeyHint(many=True, help_text="The secrets that sign now, the newest first.")
 
 
 class SecretsTold(SigningSecrets):
@@ -68,4 +58,4 @@ class SecretsDoor(Door[Subscription]):
 
 def _shown(subscription: Subscription) -> list[dict[str, Any]]:
     live = live_secrets(subscription.pk, datetime.now(UTC))
-    return [dict(SigningSecret(each).data) for each in live]
+    return [dict(SigningKeyHint(each).data) for each in live]
