@@ -47,7 +47,7 @@ def test_a_choice_that_takes_too_long_to_look_at_is_refused_and_is_no_mistake_of
     dead(make.subscription())
     monkeypatch.setattr(replays, "estimate", stopped)
     monkeypatch.setattr(replay_estimate, "count", stopped)
-    answer = caller.post(HOME, asked)
+    answer = caller.post(HOME, asked | ALL)
     assert (answer.status_code, answer.json()["code"]) == (422, "slow")
     assert answer.json()["detail"] == (
         "To look at all that is chosen takes too long, so nothing was done. Narrow the time range."

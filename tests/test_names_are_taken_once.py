@@ -93,7 +93,7 @@ def test_a_slug_that_another_took_meanwhile_is_refused_to_who_changes_to_it(
     monkeypatch.setattr(sources, "check_source", lambda *_, **__: None)
     answer = caller.patch("/api/v1/sources/mine", {"slug": "shop"})
     assert (answer.status_code, answer.json()["errors"]) == (400, seen.json()["errors"])
-    assert answer.json()["errors"] == {"slug": ["Source with this Slug already exists."]}
+    assert answer.json()["errors"] == {"slug": ["Another source has this slug."]}
     mine.refresh_from_db()
     assert (mine.slug, mine.revision) == ("mine", 1)
 
@@ -123,5 +123,5 @@ def test_a_name_that_another_took_while_the_form_was_sent_is_told_on_the_console
     monkeypatch.setattr(sources, "create_source", quicker)
     answer = client.post(home, form)
     assert (answer.status_code, answer["Location"]) == (302, home)
-    assert "Source with this Slug already exists." in client.get(home).content.decode()
+    assert "Another source has this slug." in client.get(home).content.decode()
     assert not Source.objects.filter(name="Shop").exists()
