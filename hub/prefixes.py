@@ -3,6 +3,5 @@
 from typing import Final
 
 RECEIPT: Final = "/in/"
-API_DOORS: Final = (
-    "/api/v1/"  # the API's descriptions, and the pages about it, are beside them, and for people
-)
+# Beside them are the API's description and the pages about it, which are for people.
+API_DOORS: Final = "/api/v1/"
