@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -91,7 +91,7 @@ def fact_of(said: Said, now: datetime, origin: Origin, catalogue: Catalogue) -> 
         body_digest=_digest(terms),
         former_digest=partial(_former_digest, terms),
         content_type=_CONTENT_TYPE,
-        headers=[],
+        headers=(),
         verified_by=VERIFIED_BY,
         cause_id=origin.cause_id,
         sender=origin.sender,
@@ -135,7 +135,7 @@ def _subject(entity: str | None, version: int | None) -> dict[str, Any]:
 
 
 def _body(said: Said, now: datetime, subject: Mapping[str, Any]) -> bytes:
-    timestamp = zulu(now)
+    timestamp = _stamp(now)
     head = {"event_id": said.event_id, "event_type": said.event_type, "timestamp": timestamp}
     try:
         body = render_json({**head, **subject, "data": said.data})
@@ -144,6 +144,9 @@ def _body(said: Said, now: datetime, subject: Mapping[str, Any]) -> bytes:
     if len(body) > settings.HUB_MAX_BODY:
         raise ValidationError({"data": f"The event is larger than {settings.HUB_MAX_BODY} bytes."})
     return body
+
+
+_stamp = lru_cache(maxsize=1)(zulu)  # one for all of a batch
 
 
 def _terms(said: Said, subject: Mapping[str, Any]) -> list[Any]:
