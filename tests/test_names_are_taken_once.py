@@ -19,6 +19,11 @@ from tests.callers import browser, with_key
 from webhooks.models import AuditEntry, EventType, Source
 from webhooks.services import event_types, sources, uniqueness
 
+TAKEN: dict[type[Model], str] = {
+    EventType: "There is an event type of this name already.",
+    Source: "Another source has this slug.",
+    AlertRule: "There is a rule with this slug already.",
+}
 NAMES = pytest.mark.parametrize(
     ("model", "make_one", "field"),
     [
@@ -64,7 +69,7 @@ def test_of_two_who_take_a_name_at_once_the_second_is_refused_by_its_field(
     assert sorted(type(each).__name__ for each in came_of_it) == sorted([model.__name__, "dict"])
     refused = next(each for each in came_of_it if isinstance(each, dict))
     assert list(refused) == [field]
-    assert "already" in refused[field][0]
+    assert refused[field] == [TAKEN[model]]
     assert (model._default_manager.count(), AuditEntry.objects.filter(verb="create").count()) == (1, 1)
 
 
