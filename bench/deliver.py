@@ -12,9 +12,8 @@ from bench.stage import BenchFailed, Process, Sink, ask, cluster, running, sink,
 from deliveries.models import Attempt, Delivery, DeliveryState
 
 TO_NAIVE, TO_BARE = 12, 0.3
-SEATS = (
-    2 if connection.vendor == "postgresql" else 1
-)  # a dispatcher for each core, as the tasks' workers have both
+# A dispatcher for each core, as the tasks' workers have both.
+SEATS = 2 if connection.vendor == "postgresql" else 1
 LANES = (100, 1000)
 BEST_CONNECTIONS = 32  # fewer leave the loop waiting, more cost it memory and time
 RECORDED_WITHIN_S = 30.0  # after the last request; then something is stuck

@@ -27,9 +27,8 @@ from .certificates import certificate_at
 from .known_sources import KnownSource
 
 NO_METHOD = "method-not-allowed"
-_COMPRESSED = frozenset(
-    {"gzip", "x-gzip", "deflate", "compress", "br", "zstd"}
-)  # some senders name a charset there
+# By name, since some senders put a charset there.
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "compress", "br", "zstd"})
 
 
 @dataclass(frozen=True, slots=True)
