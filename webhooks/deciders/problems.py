@@ -184,8 +184,8 @@ PROBLEMS: Final = MappingProxyType(
                 slug="unsupported-media-type",
                 status=415,
                 title="The body is not JSON",
-                meaning="The header `Content-Type` names a form that this address does not read, or `Content-Encoding` "
-                "says that the body is compressed, which nothing here unpacks.",
+                meaning="The header `Content-Type` names a form or a charset that this address does not read, or "
+                "`Content-Encoding` says that the body is compressed, which nothing here unpacks.",
                 remedy="Send JSON as it is, and say so: `Content-Type: application/json`.",
             ),
             Problem(
